@@ -1,0 +1,5 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: { include: ['{lib,protocol/src,daemon/src,daemon/test,components,scripts}/**/*.test.ts'], testTimeout: 20_000 },
+})
