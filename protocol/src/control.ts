@@ -1,0 +1,173 @@
+/**
+ * The control socket: Socket.IO namespace `/machines` at `/api/socket`, between a daemon and the control plane.
+ * Frames travel in batches, one emit a tick, because one emit per message costs six times the throughput.
+ */
+import { z } from 'zod'
+import { Envelope, MachineId, MessageId } from './envelope.ts'
+import { WireError } from './errors.ts'
+import { AgentName, MachineName, ProjectName } from './names.ts'
+import { Ack, DeliveryPath, DeliveryState, Gap, Hop, Receipt } from './receipt.ts'
+import { AgentStatus, Roster, type RosterDelta } from './roster.ts'
+
+export const SOCKET_PATH = '/api/socket'
+export const MACHINES_NAMESPACE = '/machines'
+export const DASHBOARD_NAMESPACE = '/dashboard'
+
+/** The control protocol's version; N and N−1 are spoken. */
+export const CONTROL_VERSION = 1
+
+/** The daemon's own heartbeat, echoed by the server: engine pings stay alive when an application is dead. */
+export const HEARTBEAT_MS = 15_000
+/** No echo for this long: reconnect. */
+export const HEARTBEAT_DEAD_MS = 40_000
+/** A machine session's lease and how often heartbeats renew it. Three missed renewals end it. */
+export const LEASE_MS = 90_000
+export const LEASE_RENEW_MS = 30_000
+
+/** At most this many envelopes or bytes in one batch; a batch must fit Socket.IO's maxHttpBufferSize (8 MiB here). */
+export const MAX_BATCH = 512
+export const MAX_BATCH_BYTES = 4 * 1024 * 1024
+export const MAX_SOCKET_BUFFER_BYTES = 8 * 1024 * 1024
+
+/** Goes in Socket.IO's `auth`; never in a URL. */
+export const ControlAuth = z.object({
+  v: z.int().positive(),
+  key: z.string().min(1).max(200),
+  bootId: z.uuid(),
+  version: z.string().max(40),
+})
+export type ControlAuth = z.infer<typeof ControlAuth>
+
+/** The server's first event: prove that this is the linked machine, not only the holder of its key. */
+export const Challenge = z.object({ nonce: z.string().min(32).max(128), machineId: MachineId, org: z.string() })
+export type Challenge = z.infer<typeof Challenge>
+
+/** What the machine's Ed25519 key signs, as UTF-8: every part by its length, so no part can flow into another. */
+export function controlProofText(challenge: Challenge, bootId: string): string {
+  return ['agent-relay/control/v1', challenge.org, challenge.machineId, bootId, challenge.nonce]
+    .map((part) => `${part.length}:${part}`)
+    .join('')
+}
+
+/** The acknowledgement of `challenge`. */
+export const Proof = z.object({
+  /** base64url Ed25519 signature of controlProofText. */
+  signature: z.string().max(200),
+  /** base64url raw public key; must equal the registered one. */
+  publicKey: z.string().max(100),
+})
+export type Proof = z.infer<typeof Proof>
+
+export const Welcome = z.object({
+  v: z.literal(CONTROL_VERSION),
+  machine: z.object({ id: MachineId, name: MachineName }),
+  person: z.string(),
+  roster: Roster,
+  /** ms since 1970 on the control plane's clock; for display. */
+  now: z.int(),
+})
+export type Welcome = z.infer<typeof Welcome>
+
+/** A name this machine holds or wants. `epoch` is the one it was granted before; null asks for a first one. */
+export const AgentClaim = z.object({
+  name: AgentName,
+  epoch: z.int().positive().nullable(),
+  status: AgentStatus,
+  project: ProjectName.nullable(),
+  repository: z.string().max(200).nullable(),
+  client: z.string().max(40).nullable(),
+  model: z.string().max(80).nullable(),
+  capabilities: z.array(z.string().max(40)).max(32),
+})
+export type AgentClaim = z.infer<typeof AgentClaim>
+
+export const ClaimResult = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), name: AgentName, epoch: z.int().positive() }),
+  z.object({ ok: z.literal(false), name: AgentName, error: WireError }),
+])
+export type ClaimResult = z.infer<typeof ClaimResult>
+
+export const AgentStatusChange = z.object({ name: AgentName, epoch: z.int().positive(), status: AgentStatus })
+export type AgentStatusChange = z.infer<typeof AgentStatusChange>
+
+/** What became of a relayed envelope at the relay: put on the recipient's socket, committed to Postgres, or refused. */
+export const RelayResult = z.object({
+  id: MessageId,
+  state: z.enum(['carried', 'stored', 'refused']),
+  error: WireError.optional(),
+})
+export type RelayResult = z.infer<typeof RelayResult>
+
+/** Headers of one message and how far it came, for the dashboard; never the body. Reported by the sender's machine. */
+export const TraceReport = z.object({
+  id: MessageId,
+  from: AgentName,
+  to: AgentName,
+  toMachine: MachineId,
+  via: z.string().max(140).optional(),
+  thread: z.string().max(100).optional(),
+  sizeBytes: z.int().nonnegative(),
+  /** The sender's wall clock at queueing; for display. */
+  ts: z.int().nonnegative(),
+  state: DeliveryState,
+  reason: z.string().max(200).optional(),
+  path: DeliveryPath.nullable(),
+  /** From queued to accepted, on the sender's monotonic clock. */
+  tookMs: z.number().nonnegative().nullable(),
+  hops: z.array(Hop).max(32),
+})
+export type TraceReport = z.infer<typeof TraceReport>
+
+/** Every answer over the control socket is a value or a WireError, never silence. */
+export type Answer<T> = { ok: true; value: T } | { ok: false; error: WireError }
+type Reply<T> = (answer: Answer<T>) => void
+
+export const RelayBatch = z.object({ envelopes: z.array(Envelope).min(1).max(MAX_BATCH) })
+export type RelayBatch = z.infer<typeof RelayBatch>
+/** Acknowledgements, gaps and receipts of the same tick, in one frame. */
+export const ReturnBatch = z.object({
+  acks: z.array(Ack).max(MAX_BATCH),
+  gaps: z.array(Gap).max(MAX_BATCH),
+  receipts: z.array(Receipt).max(MAX_BATCH),
+})
+export type ReturnBatch = z.infer<typeof ReturnBatch>
+/** How a return frame reaches the sender's machine: each item with the machine that said it. */
+export const Returned = z.object({ from: MachineId, batch: ReturnBatch })
+export type Returned = z.infer<typeof Returned>
+
+/** Daemon → control plane. */
+export type MachineEvents = {
+  heartbeat: (beat: { at: number }, reply: Reply<{ at: number; now: number }>) => void
+  /** All names of this machine after a (re)connect: renews what it holds, claims what it wants, marks the rest offline. */
+  'agents.sync': (input: { agents: AgentClaim[] }, reply: Reply<{ results: ClaimResult[] }>) => void
+  'agents.claim': (input: { agent: AgentClaim }, reply: Reply<{ result: ClaimResult }>) => void
+  'agents.status': (input: { changes: AgentStatusChange[] }, reply: Reply<{ done: true }>) => void
+  'agents.release': (input: { name: string }, reply: Reply<{ done: true }>) => void
+  'roster.get': (input: Record<string, never>, reply: Reply<Roster>) => void
+  relay: (batch: RelayBatch, reply: Reply<{ results: RelayResult[] }>) => void
+  return: (batch: ReturnBatch, reply: Reply<{ done: true }>) => void
+  traces: (input: { traces: TraceReport[] }, reply: Reply<{ done: true }>) => void
+}
+
+/** Control plane → daemon. */
+export type ControlEvents = {
+  challenge: (challenge: Challenge, reply: (proof: Proof) => void) => void
+  welcome: (welcome: Welcome) => void
+  roster: (delta: RosterDelta) => void
+  /** Envelopes for this machine, live or from the mailbox. Answered by `return` after the commit, not by this frame's ack. */
+  deliver: (batch: RelayBatch) => void
+  returned: (returned: Returned) => void
+  /** The last word before the server closes the socket; `KEY_REVOKED` and `IDENTITY_MISMATCH` end reconnecting. */
+  goodbye: (error: WireError) => void
+}
+
+/** Control plane → dashboard. A hint says what to refetch; it never carries state. */
+export const DashboardHint = z.object({
+  org: z.string(),
+  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org'])),
+})
+export type DashboardHint = z.infer<typeof DashboardHint>
+export type DashboardServerEvents = { hint: (hint: DashboardHint) => void }
+export type DashboardClientEvents = {
+  subscribe: (input: { org: string }, reply: Reply<{ done: true }>) => void
+}

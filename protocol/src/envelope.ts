@@ -1,0 +1,90 @@
+/** One message on its way. The same bytes travel on every path, so a change of path changes nothing else. */
+import { z } from 'zod'
+import { AgentName, ProjectName } from './names.ts'
+
+/** Largest body in bytes of UTF-8. 256 KiB leaves a batch of messages within one Socket.IO frame. */
+export const MAX_BODY_BYTES = 256 * 1024
+
+export const DAY_MS = 86_400_000
+/** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
+export const DEFAULT_TTL_MS = 7 * DAY_MS
+export const BROADCAST_TTL_MS = DAY_MS
+export const MAX_TTL_MS = 30 * DAY_MS
+
+/** UUIDv7, so that ids sort by time. */
+export const MessageId = z.uuid()
+export const MachineId = z.string().min(1).max(64)
+export const OrgId = z.string().min(1).max(64)
+/** Names the conversation of one sending agent with one agent on one machine, within one outbox epoch. */
+export const StreamId = z.string().min(1).max(200)
+
+export const Sender = z.object({
+  machine: MachineId,
+  agent: AgentName,
+  /** The epoch under which the sender holds its name; an older one is fenced at every hop. */
+  epoch: z.int().nonnegative(),
+})
+
+export const Recipient = z.object({
+  machine: MachineId,
+  agent: AgentName,
+  project: ProjectName.optional(),
+  /** The address as the sender wrote it when it named more than this agent, such as `*:*`. */
+  via: z.string().max(140).optional(),
+})
+
+export const Priority = z.union([z.literal(0), z.literal(1), z.literal(2)])
+
+export const Envelope = z.object({
+  v: z.literal(1),
+  id: MessageId,
+  org: OrgId,
+  from: Sender,
+  to: Recipient,
+  thread: z.string().min(1).max(100).optional(),
+  replyTo: MessageId.optional(),
+  stream: StreamId,
+  /** Random per outbox file: a wiped laptop starts new streams instead of being mistaken for a repeat. */
+  outboxEpoch: z.string().min(1).max(32),
+  /** From 0, without gaps, per stream. */
+  seq: z.int().nonnegative(),
+  /** What remains, counted down by each holder on its own monotonic clock; clocks of two machines are never compared. */
+  ttlMs: z.int().positive().max(MAX_TTL_MS),
+  priority: Priority,
+  /** The sender's wall clock in ms since 1970; for display only. */
+  ts: z.int().nonnegative(),
+  trace: z.string().min(1).max(64),
+  body: z.string(),
+})
+export type Envelope = z.infer<typeof Envelope>
+
+/** What the recipient's agent and its person see of an envelope, with the names resolved. */
+export const Message = z.object({
+  id: MessageId,
+  from: z.string(),
+  fromMachine: z.string(),
+  fromPerson: z.string().optional(),
+  fromProject: z.string().optional(),
+  to: z.string(),
+  via: z.string().optional(),
+  thread: z.string().optional(),
+  replyTo: MessageId.optional(),
+  ts: z.int(),
+  body: z.string(),
+})
+export type Message = z.infer<typeof Message>
+
+/** Bytes of UTF-8 in `text`, without a Node built-in. */
+export function utf8Length(text: string): number {
+  let bytes = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x80) bytes += 1
+    else if (code < 0x800) bytes += 2
+    else if (code >= 0xd800 && code < 0xdc00) {
+      bytes += 4
+      i++
+    } else bytes += 3
+  }
+  return bytes
+}

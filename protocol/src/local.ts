@@ -1,0 +1,244 @@
+/**
+ * The local socket: newline-delimited JSON between the daemon and agents, CLI or SDK of the same user, in any language.
+ * `hello` → `welcome`; then requests with an `id`, each answered by one `ok` or `error`; pushes come at any time.
+ */
+import { z } from 'zod'
+import { MAX_TTL_MS, MachineId, Message, MessageId } from './envelope.ts'
+import { ErrorCode } from './errors.ts'
+import { AgentName, ProjectName } from './names.ts'
+import { DeliveryPath, DeliveryState, Hop } from './receipt.ts'
+import { AgentStatus } from './roster.ts'
+
+export const LOCAL_VERSION = 1
+/** A line longer than this closes the connection: body limit plus JSON's worst escaping of it. */
+export const MAX_LINE_BYTES = 2 * 1024 * 1024
+
+/* Client → daemon */
+
+export const Hello = z.object({
+  type: z.literal('hello'),
+  v: z.int().positive(),
+  /** Program and version, such as `cli/0.1.0`. */
+  client: z.string().max(80),
+  /** Speaks as this agent; the token was given when the name was registered on this machine. Without it: the person. */
+  agent: z.object({ name: AgentName, token: z.string().min(1).max(200) }).optional(),
+})
+
+const request = <T extends string, S extends z.ZodRawShape>(type: T, shape: S) =>
+  z.object({ type: z.literal(type), id: z.int().nonnegative(), ...shape })
+
+/** Takes a name on this machine; the connection speaks as it from then on. The same machine may take it again at once. */
+export const Register = request('register', {
+  name: AgentName,
+  project: ProjectName.optional(),
+  repository: z.string().max(200).optional(),
+  model: z.string().max(80).optional(),
+  client: z.string().max(40).optional(),
+  capabilities: z.array(z.string().max(40)).max(32).optional(),
+})
+export const Send = request('send', {
+  to: z.string().max(200),
+  body: z.string(),
+  thread: z.string().min(1).max(100).optional(),
+  replyTo: MessageId.optional(),
+  ttlMs: z.int().positive().max(MAX_TTL_MS).optional(),
+})
+/** Answers when every message has reached `state` or failed, or after `timeoutMs` with what is known. */
+export const Wait = request('wait', {
+  ids: z.array(MessageId).min(1).max(1000),
+  state: z.enum(['stored', 'accepted', 'injected', 'seen']),
+  timeoutMs: z.int().nonnegative().max(3_600_000),
+})
+/** From now on this connection gets `deliver` pushes for its agent, first what already waits. */
+export const Subscribe = request('subscribe', {})
+/** Evidence that messages were handed over (`injected`) or read (`seen`). */
+export const Mark = request('mark', { ids: z.array(MessageId).min(1).max(1000), state: z.enum(['injected', 'seen']) })
+export const Inbox = request('inbox', {
+  agent: AgentName.optional(),
+  /** Messages after this id only, for following. */
+  after: MessageId.optional(),
+  limit: z.int().positive().max(1000).optional(),
+  /** Record that they were read; the default when an agent reads its own inbox. */
+  markSeen: z.boolean().optional(),
+})
+export const Agents = request('agents', {})
+export const Whoami = request('whoami', {})
+export const Status = request('status', {})
+export const Trace = request('trace', { message: z.string().min(4).max(64) })
+/** Starts a program in a pseudo-terminal that the daemon hosts, under this agent's name; output comes as pushes. */
+export const Run = request('run', {
+  name: AgentName,
+  command: z.array(z.string()).min(1),
+  cwd: z.string(),
+  env: z.record(z.string(), z.string()),
+  cols: z.int().positive().max(1000),
+  rows: z.int().positive().max(1000),
+  project: ProjectName.optional(),
+  repository: z.string().max(200).optional(),
+  model: z.string().max(80).optional(),
+})
+export const RunInput = request('run.input', { data: z.string() })
+export const RunResize = request('run.resize', {
+  cols: z.int().positive().max(1000),
+  rows: z.int().positive().max(1000),
+})
+export const RunSignal = request('run.signal', { signal: z.enum(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL']) })
+/** After `link` or `unlink` changed the home: read it again and (dis)connect. */
+export const Reload = request('reload', {})
+export const Shutdown = request('shutdown', {})
+
+export const LocalRequest = z.discriminatedUnion('type', [
+  Register,
+  Send,
+  Wait,
+  Subscribe,
+  Mark,
+  Inbox,
+  Agents,
+  Whoami,
+  Status,
+  Trace,
+  Run,
+  RunInput,
+  RunResize,
+  RunSignal,
+  Reload,
+  Shutdown,
+])
+export type LocalRequest = z.infer<typeof LocalRequest>
+export type LocalRequestType = LocalRequest['type']
+
+/* Results, by request */
+
+export const SentMessage = z.object({
+  id: MessageId,
+  agent: AgentName,
+  machine: z.string(),
+  state: DeliveryState,
+  /** Honest words for a person: `queued: Carol is offline, last seen 3 h ago`. */
+  note: z.string(),
+})
+export type SentMessage = z.infer<typeof SentMessage>
+
+export const InboxEntry = z.object({
+  message: Message,
+  state: z.enum(['accepted', 'injected', 'seen']),
+  /** ms since 1970 on this machine. */
+  acceptedAt: z.int(),
+})
+export type InboxEntry = z.infer<typeof InboxEntry>
+
+export const AgentView = z.object({
+  name: AgentName,
+  machine: z.string(),
+  isHere: z.boolean(),
+  person: z.string(),
+  status: AgentStatus,
+  project: z.string().nullable(),
+  client: z.string().nullable(),
+  model: z.string().nullable(),
+  epoch: z.int().nullable(),
+  lastSeenAt: z.int().nullable(),
+  /** Messages accepted for it here and not yet handed over, or queued here for it elsewhere. */
+  waiting: z.int().nonnegative(),
+})
+export type AgentView = z.infer<typeof AgentView>
+
+export const MachineView = z.object({
+  id: MachineId,
+  name: z.string(),
+  person: z.string(),
+  platform: z.string(),
+  isSelf: z.boolean(),
+  isOnline: z.boolean(),
+  lastSeenAt: z.int().nullable(),
+  path: DeliveryPath.nullable(),
+  latencyMs: z.number().nullable(),
+  queued: z.int().nonnegative(),
+  sent: z.int().nonnegative(),
+  received: z.int().nonnegative(),
+  agents: z.array(z.string()),
+})
+export type MachineView = z.infer<typeof MachineView>
+
+export const StatusView = z.object({
+  version: z.string(),
+  pid: z.int(),
+  home: z.string(),
+  /** ms since the daemon was ready. */
+  uptimeMs: z.number(),
+  linked: z.object({ url: z.string(), org: z.string(), orgName: z.string(), person: z.string() }).nullable(),
+  control: z.object({
+    state: z.enum(['unlinked', 'connecting', 'connected', 'waiting', 'refused']),
+    latencyMs: z.number().nullable(),
+    /** Why it is not connected, and what to do. */
+    reason: z.string().nullable(),
+  }),
+  machines: z.array(MachineView),
+  queued: z.int().nonnegative(),
+  failed: z.int().nonnegative(),
+  /** One sentence each, ending with the next command. */
+  health: z.array(z.string()),
+})
+export type StatusView = z.infer<typeof StatusView>
+
+export const TraceView = z.object({
+  id: MessageId,
+  from: z.string(),
+  to: z.string(),
+  state: DeliveryState,
+  path: DeliveryPath.nullable(),
+  reason: z.string().nullable(),
+  tookMs: z.number().nullable(),
+  hops: z.array(Hop),
+})
+export type TraceView = z.infer<typeof TraceView>
+
+export type LocalResults = {
+  register: { name: string; token: string; epoch: number | null; claim: 'granted' | 'pending' | 'local' }
+  send: { id: string; messages: SentMessage[] }
+  wait: { messages: SentMessage[]; isReached: boolean }
+  subscribe: { waiting: number }
+  mark: { marked: number }
+  inbox: { agent: string; entries: InboxEntry[] }
+  agents: { agents: AgentView[] }
+  whoami: { agent: string | null; machine: string; machineId: string; org: string | null; person: string }
+  status: StatusView
+  trace: TraceView
+  run: { name: string; pid: number }
+  'run.input': { done: true }
+  'run.resize': { done: true }
+  'run.signal': { done: true }
+  reload: { done: true }
+  shutdown: { done: true }
+}
+
+/* Daemon → client */
+
+export const WelcomeFrame = z.object({
+  type: z.literal('welcome'),
+  v: z.literal(LOCAL_VERSION),
+  daemon: z.string(),
+  agent: z.string().nullable(),
+})
+export const Ok = z.object({ type: z.literal('ok'), id: z.int().nonnegative(), result: z.unknown() })
+/** `id` is null when the line could not be read as a request at all. */
+export const ErrorFrame = z.object({
+  type: z.literal('error'),
+  id: z.int().nonnegative().nullable(),
+  code: ErrorCode,
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+})
+/** A message for the subscribed agent; it is sent again, marked `redelivered`, until the agent marks it. */
+export const Deliver = z.object({ type: z.literal('deliver'), message: Message, redelivered: z.boolean() })
+export const RunOutput = z.object({ type: z.literal('run.output'), data: z.string() })
+export const RunExit = z.object({
+  type: z.literal('run.exit'),
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+})
+
+export const ServerFrame = z.discriminatedUnion('type', [WelcomeFrame, Ok, ErrorFrame, Deliver, RunOutput, RunExit])
+export type ServerFrame = z.infer<typeof ServerFrame>
+export type ClientFrame = z.infer<typeof Hello> | LocalRequest

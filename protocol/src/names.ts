@@ -1,0 +1,70 @@
+/** Names of agents, machines, projects and organizations: one grammar each, used by every floor of the house. */
+import { distance } from 'fastest-levenshtein'
+import { z } from 'zod'
+
+const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
+
+/** 1–64 of letters, digits, `-`, `_`, first a letter. Matched without case, shown as registered. */
+export const AgentName = z
+  .string()
+  .regex(NAME, 'a name is 1 to 64 letters, digits, "-" or "_", and starts with a letter')
+export type AgentName = z.infer<typeof AgentName>
+
+/** A project is a repository's short name or a project group; dots are allowed because repositories have them. */
+export const ProjectName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a project is 1 to 64 letters, digits, ".", "-" or "_"')
+export type ProjectName = z.infer<typeof ProjectName>
+
+/** Machine names follow host names: letters, digits, `-`, `_`, `.`. */
+export const MachineName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a machine name is 1 to 63 letters, digits, ".", "-" or "_"')
+export type MachineName = z.infer<typeof MachineName>
+
+/** The slug of an organization, as it stands in URLs. */
+export const OrgSlug = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?$/, 'a slug is 1 to 39 lower-case letters, digits or inner "-"')
+
+/** The form in which names are compared and kept unique. */
+export const nameKey = (name: string): string => name.toLowerCase()
+
+/**
+ * The names most like `wanted`, best first, at most `limit`; only those near enough to be a slip of the finger
+ * (distance ≤ 0.4 of the longer name, so that two swapped letters of five still count), plus names that begin with it.
+ */
+export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
+  const key = nameKey(wanted)
+  const scored: { name: string; score: number }[] = []
+  for (const name of known) {
+    const other = nameKey(name)
+    const score = distance(key, other)
+    const isPrefix = key.length >= 2 && (other.startsWith(key) || key.startsWith(other))
+    if (score <= Math.max(1, Math.round(Math.max(key.length, other.length) * 0.4)) || isPrefix)
+      scored.push({ name, score })
+  }
+  return scored
+    .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name))
+    .slice(0, limit)
+    .map((entry) => entry.name)
+}
+
+/** A free name like `name`: `name-2`, `name-3`, …; `isTaken` gets keys (see nameKey). */
+export function suggestName(name: string, isTaken: (key: string) => boolean): string {
+  for (let n = 2; ; n++) {
+    const candidate = `${name.slice(0, 63 - String(n).length)}-${n}`
+    if (!isTaken(nameKey(candidate))) return candidate
+  }
+}
+
+/** Any text made into a valid agent or machine name, or undefined when nothing of it can stay. */
+export function toName(text: string): string | undefined {
+  const cleaned = text
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .replace(/[^A-Za-z0-9_-]+/g, '-')
+    .replace(/^[^A-Za-z]+|-+$/g, '')
+    .slice(0, 64)
+  return NAME.test(cleaned) ? cleaned : undefined
+}

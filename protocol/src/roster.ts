@@ -1,0 +1,55 @@
+/** Who is in the organization, as its machines know it. Versions only grow; a delta applies to exactly one version. */
+import { z } from 'zod'
+import { MachineId } from './envelope.ts'
+import { AgentName, MachineName, ProjectName } from './names.ts'
+
+/** working, idle and waiting come from an adapter that knows; `online` when nothing better is known. */
+export const AgentStatus = z.enum(['online', 'working', 'idle', 'waiting', 'offline'])
+export type AgentStatus = z.infer<typeof AgentStatus>
+
+export const RosterMachine = z.object({
+  id: MachineId,
+  name: MachineName,
+  /** The person who linked it. */
+  person: z.string().max(100),
+  platform: z.string().max(40),
+  version: z.string().max(40),
+  publicKey: z.string().max(100).nullable(),
+  isOnline: z.boolean(),
+  /** ms since 1970 on the control plane's clock. */
+  lastSeenAt: z.int().nullable(),
+})
+export type RosterMachine = z.infer<typeof RosterMachine>
+
+export const RosterAgent = z.object({
+  name: AgentName,
+  machine: MachineId,
+  epoch: z.int().positive(),
+  status: AgentStatus,
+  project: ProjectName.nullable(),
+  client: z.string().max(40).nullable(),
+  model: z.string().max(80).nullable(),
+  person: z.string().max(100),
+  lastSeenAt: z.int().nullable(),
+})
+export type RosterAgent = z.infer<typeof RosterAgent>
+
+export const Roster = z.object({
+  version: z.int().nonnegative(),
+  org: z.object({ id: z.string(), slug: z.string(), name: z.string() }),
+  machines: z.array(RosterMachine),
+  agents: z.array(RosterAgent),
+})
+export type Roster = z.infer<typeof Roster>
+
+export const RosterDelta = z.object({
+  /** The version that this delta changes; whoever holds another asks for the whole roster. */
+  base: z.int().nonnegative(),
+  version: z.int().positive(),
+  machines: z.array(RosterMachine),
+  agents: z.array(RosterAgent),
+  removedMachines: z.array(MachineId),
+  /** Name keys. */
+  removedAgents: z.array(z.string()),
+})
+export type RosterDelta = z.infer<typeof RosterDelta>
