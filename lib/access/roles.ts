@@ -1,0 +1,20 @@
+/** "May you?": one table that the server checks and the pages read. Pure. */
+export const roles = ['owner', 'admin', 'member'] as const
+export type Role = (typeof roles)[number]
+
+const table = {
+  'org.read': ['owner', 'admin', 'member'],
+  'org.update': ['owner', 'admin'],
+  'machine.link': ['owner', 'admin', 'member'],
+  'machine.createKey': ['owner', 'admin'],
+  /** Anybody may revoke a machine of their own; this is for other people's. */
+  'machine.revokeAny': ['owner', 'admin'],
+  'message.read': ['owner', 'admin', 'member'],
+  'audit.read': ['owner', 'admin'],
+} as const satisfies Record<string, readonly Role[]>
+
+export type Permission = keyof typeof table
+
+/** Whether this role holds this permission. */
+export const can = (role: Role, permission: Permission): boolean =>
+  (table[permission] as readonly Role[]).includes(role)

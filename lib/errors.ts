@@ -1,0 +1,58 @@
+/** Domain errors: a stable code, one sentence that names the value at fault, and the next step. Mapped to HTTP and tRPC at the edges only. */
+import type { ErrorCode, WireError } from '@agent-relay/protocol'
+
+type Options = { details?: Record<string, unknown>; cause?: unknown }
+
+export class DomainError extends Error {
+  readonly code: ErrorCode
+  readonly details: Record<string, unknown> | undefined
+
+  constructor(code: ErrorCode, message: string, options: Options = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'DomainError'
+    this.code = code
+    this.details = options.details
+  }
+}
+
+const httpStatus: Partial<Record<ErrorCode, number>> = {
+  BAD_REQUEST: 400,
+  NAME_INVALID: 400,
+  UNKNOWN_ADDRESS: 404,
+  UNSUPPORTED_ADDRESS: 400,
+  UNAUTHENTICATED: 401,
+  KEY_INVALID: 401,
+  KEY_REVOKED: 401,
+  FORBIDDEN: 403,
+  IDENTITY_MISMATCH: 403,
+  PLAN_LIMIT: 403,
+  POLICY_REFUSED: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  NAME_TAKEN: 409,
+  FENCED: 409,
+  EXPIRED: 410,
+  TOO_LARGE: 413,
+  VERSION_UNSUPPORTED: 426,
+  RATE_LIMITED: 429,
+  MAILBOX_FULL: 429,
+  UNAVAILABLE: 503,
+  SHUTTING_DOWN: 503,
+  TIMEOUT: 504,
+}
+
+/** The HTTP status of a code; 500 for whatever has no better one. */
+export const statusOf = (code: ErrorCode): number => httpStatus[code] ?? 500
+
+/**
+ * What may leave the process of any thrown value: a DomainError as it is, everything else as INTERNAL without its text,
+ * which belongs in the log under the same request id.
+ */
+export function toWireError(error: unknown): WireError {
+  if (error instanceof DomainError)
+    return { code: error.code, message: error.message, ...(error.details && { details: error.details }) }
+  return {
+    code: 'INTERNAL',
+    message: 'The control plane failed on this request; its log has the reason under the request id.',
+  }
+}

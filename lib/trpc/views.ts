@@ -1,0 +1,154 @@
+/**
+ * What the pages get: the shapes that tRPC procedures return. Dates are ms since 1970, so that they travel and compare as numbers.
+ * Services build them; components import the types only.
+ */
+import type { AgentStatus, DeliveryPath, DeliveryState, Hop } from '@agent-relay/protocol'
+import type { Plan } from '../access/plans.ts'
+import type { Role } from '../access/roles.ts'
+
+export type OrgSummary = { id: string; slug: string; name: string; kind: 'personal' | 'team'; plan: Plan; role: Role }
+
+export type MeView = {
+  user: { id: string; name: string; handle: string; email: string | null; image: string | null }
+  orgs: OrgSummary[]
+}
+
+/** Numbers beside the navigation. */
+export type OrgCounts = {
+  agents: number
+  agentsOnline: number
+  machines: number
+  machinesOnline: number
+  waiting: number
+  failed24h: number
+}
+
+export type OrgView = OrgSummary & { counts: OrgCounts; createdAt: number; members: number }
+
+export type AgentRow = {
+  name: string
+  status: AgentStatus
+  machine: { id: string; name: string; isOnline: boolean }
+  person: string
+  client: string | null
+  model: string | null
+  project: string | null
+  repository: string | null
+  capabilities: string[]
+  epoch: number
+  isHeld: boolean
+  createdAt: number
+  lastSeenAt: number
+  sent24h: number
+  received24h: number
+  waiting: number
+}
+
+export type MachineRow = {
+  id: string
+  name: string
+  person: string
+  platform: string
+  version: string
+  address: string | null
+  keyPrefix: string
+  /** linked: has an identity; keyOnly: a headless key that no machine has used yet; revoked. */
+  state: 'online' | 'offline' | 'keyOnly' | 'revoked'
+  latencyMs: number | null
+  agents: { name: string; status: AgentStatus; client: string | null; project: string | null }[]
+  waiting: number
+  createdAt: number
+  lastSeenAt: number | null
+  /** Whether the viewer may revoke it. */
+  canRevoke: boolean
+}
+
+export type MessageRow = {
+  id: string
+  from: string
+  fromMachine: string
+  to: string
+  toMachine: string
+  via: string | null
+  thread: string | null
+  sizeBytes: number
+  state: DeliveryState
+  reason: string | null
+  path: DeliveryPath | null
+  tookMs: number | null
+  sentAt: number
+  updatedAt: number
+}
+
+export type MessageDetail = MessageRow & { hops: Hop[] }
+
+export type MessagePage = {
+  rows: MessageRow[]
+  nextCursor: string | null
+  total15m: number
+  waiting: number
+  failed24h: number
+}
+
+/** One step of the way to a first message; derived from data, never stored. */
+export type ChecklistStep = {
+  key: 'organization' | 'machine' | 'agent' | 'secondAgent' | 'message'
+  isDone: boolean
+  /** What happened, when done: `alice-mbp, 2 min ago` is written by the page from these. */
+  label: string | null
+  at: number | null
+}
+
+export type OverviewView = {
+  checklist: ChecklistStep[]
+  /** True once every step has happened: then the page shows the organization instead of the checklist. */
+  isSetUp: boolean
+  figures: {
+    delivered24h: number
+    /** null without a delivered message in the window. */
+    p50Ms: number | null
+    p95Ms: number | null
+    p99Ms: number | null
+    localShare: number | null
+    relayShare: number | null
+    waiting: number
+    oldestWaitingAt: number | null
+    failed24h: number
+    /** Delivered per hour, oldest first, 24 values. */
+    deliveredByHour: number[]
+  }
+  machines: MachineRow[]
+  latest: MessageRow[]
+  failures: MessageRow[]
+  /** Per recipient: how many wait and since when. */
+  waitingByAgent: { agent: string; machine: string; count: number; oldestAt: number }[]
+}
+
+/** What a person sees before approving a machine. */
+export type LinkRequestView = {
+  userCode: string
+  machineName: string
+  platform: string
+  version: string
+  address: string
+  createdAt: number
+  expiresAt: number
+  wantedOrg: string | null
+  state: 'pending' | 'approved' | 'denied' | 'expired'
+}
+
+export type NewMachineKey = { key: string; machine: { id: string; name: string } }
+
+/*
+ * Procedures of the app router (input → output):
+ *   me.get: void → MeView
+ *   orgs.create: { name, slug? } → OrgSummary          orgs.get: { org } → OrgView       orgs.update: { org, name } → OrgSummary
+ *   overview.get: { org } → OverviewView
+ *   agents.list: { org, q?, status? } → AgentRow[]
+ *   machines.list: { org } → MachineRow[]              machines.createKey: { org, name } → NewMachineKey
+ *   machines.revoke: { org, machineId } → { done: true }
+ *   messages.list: { org, cursor?, limit?, state?: 'all' | 'waiting' | 'failed', q?, since? } → MessagePage
+ *   messages.get: { org, id } → MessageDetail
+ *   link.inspect: { userCode } → LinkRequestView       link.approve: { userCode, org } → { machine, org }      link.deny: { userCode } → { done: true }
+ * `org` is an id or a slug; whoever is not a member gets NOT_FOUND.
+ */
