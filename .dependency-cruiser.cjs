@@ -48,7 +48,7 @@ module.exports = {
       name: 'client-is-an-sdk',
       severity: 'error',
       from: { path: '^daemon/src/client' },
-      to: { path: '^daemon/src/(?!client|paths|errors)' },
+      to: { path: '^daemon/src/(?!client|home/(paths|env|tokens|files)[.]ts|errors)' },
     },
     {
       name: 'floors-do-not-know-each-other',
