@@ -65,19 +65,27 @@ export const Agents = request('agents', {})
 export const Whoami = request('whoami', {})
 export const Status = request('status', {})
 export const Trace = request('trace', { message: z.string().min(4).max(64) })
-/** Starts a program in a pseudo-terminal that the daemon hosts, under this agent's name; output comes as pushes. */
+/**
+ * Starts a program under this agent's name, hosted by the daemon; its output comes as `run.output` pushes. With `cols` and
+ * `rows` it gets a pseudo-terminal of that size, without them plain pipes, byte for byte. The run ends with this
+ * connection unless it is detached.
+ */
 export const Run = request('run', {
   name: AgentName,
   command: z.array(z.string()).min(1),
   cwd: z.string(),
   env: z.record(z.string(), z.string()),
-  cols: z.int().positive().max(1000),
-  rows: z.int().positive().max(1000),
+  cols: z.int().positive().max(1000).optional(),
+  rows: z.int().positive().max(1000).optional(),
   project: ProjectName.optional(),
   repository: z.string().max(200).optional(),
   model: z.string().max(80).optional(),
+  isDetached: z.boolean().optional(),
 })
-export const RunInput = request('run.input', { data: z.string() })
+/** `data` is base64 of raw bytes. `isEnd` closes the program's input. Answered when the program's side took the bytes. */
+export const RunInput = request('run.input', { data: z.string(), isEnd: z.boolean().optional() })
+/** So many bytes of output reached the terminal; a program whose terminal lags is held back, not cut. */
+export const RunAck = request('run.ack', { bytes: z.int().positive() })
 export const RunResize = request('run.resize', {
   cols: z.int().positive().max(1000),
   rows: z.int().positive().max(1000),
@@ -100,6 +108,7 @@ export const LocalRequest = z.discriminatedUnion('type', [
   Trace,
   Run,
   RunInput,
+  RunAck,
   RunResize,
   RunSignal,
   Reload,
@@ -207,6 +216,7 @@ export type LocalResults = {
   trace: TraceView
   run: { name: string; pid: number }
   'run.input': { done: true }
+  'run.ack': { done: true }
   'run.resize': { done: true }
   'run.signal': { done: true }
   reload: { done: true }
@@ -232,7 +242,12 @@ export const ErrorFrame = z.object({
 })
 /** A message for the subscribed agent; it is sent again, marked `redelivered`, until the agent marks it. */
 export const Deliver = z.object({ type: z.literal('deliver'), message: Message, redelivered: z.boolean() })
-export const RunOutput = z.object({ type: z.literal('run.output'), data: z.string() })
+/** `data` is base64 of raw bytes; a pseudo-terminal has only `stdout`. */
+export const RunOutput = z.object({
+  type: z.literal('run.output'),
+  stream: z.enum(['stdout', 'stderr']),
+  data: z.string(),
+})
 export const RunExit = z.object({
   type: z.literal('run.exit'),
   code: z.int().nullable(),
