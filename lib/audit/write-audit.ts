@@ -1,6 +1,6 @@
 /** The audit log's only writer. Called inside the transaction of the change, so that neither exists without the other. */
-import type { Prisma } from '../db/generated/client.ts'
-import type { Actor, Ctx, Tx } from '../services/context.ts'
+import type { Prisma } from '#lib/db/generated/client.ts'
+import type { Actor, Ctx, Tx } from '#lib/services/context.ts'
 
 type AuditInput = {
   orgId: string

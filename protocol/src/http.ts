@@ -5,7 +5,7 @@ import { ErrorCode } from './errors.ts'
 import { MachineName } from './names.ts'
 import { Roster } from './roster.ts'
 
-/** Prefix of a machine's API key: `ar_live_` + 8 characters shown in lists + 32 secret + 6 checksum. */
+/** Prefix of a machine's API key: `ar_live_` + 8 characters shown in lists + 43 secret (256 bits) + 6 checksum. */
 export const MACHINE_KEY_PREFIX = 'ar_live_'
 
 const MachineFacts = z.object({
