@@ -1,0 +1,57 @@
+'use client'
+import { Check, Copy } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { toast } from 'sonner'
+import { Button } from './button.tsx'
+import { cn } from './cn.ts'
+
+/** Copies `text` and says so for two seconds; where the browser refuses, it says what to do instead. */
+export function CopyButton({ text, label, className }: { text: string; label: string; className?: string }) {
+  const [isCopied, setCopied] = useState(false)
+  useEffect(() => {
+    if (!isCopied) return
+    const timer = setTimeout(() => setCopied(false), 2000)
+    return () => clearTimeout(timer)
+  }, [isCopied])
+  async function copy() {
+    try {
+      await navigator.clipboard.writeText(text)
+      setCopied(true)
+    } catch {
+      toast.error('The browser did not allow copying: select the text and copy it with the keyboard.')
+    }
+  }
+  return (
+    <Button
+      variant="ghost"
+      size="icon"
+      aria-label={isCopied ? 'Copied' : label}
+      title={isCopied ? 'Copied' : label}
+      className={className}
+      onClick={copy}
+    >
+      {isCopied ? <Check aria-hidden size={14} className="text-ok" /> : <Copy aria-hidden size={14} />}
+    </Button>
+  )
+}
+
+/** One command to paste into a terminal. Long ones scroll inside their box. */
+export function Command({ text, className }: { text: string; className?: string }) {
+  return (
+    <div
+      className={cn(
+        'flex h-9 items-center rounded-2 border border-line bg-surface-2 pr-1 pl-3 font-mono text-md',
+        className,
+      )}
+    >
+      <span aria-hidden className="mr-2 text-fg-3 select-none">
+        $
+      </span>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <code className="min-w-0 flex-1 overflow-x-auto whitespace-nowrap [scrollbar-width:none]" tabIndex={0}>
+        {text}
+      </code>
+      <CopyButton text={text} label="Copy the command" />
+    </div>
+  )
+}

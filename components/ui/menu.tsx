@@ -1,0 +1,57 @@
+'use client'
+import { Menu as Base } from '@base-ui/react/menu'
+import type { ComponentProps, ReactElement, ReactNode } from 'react'
+import { cn } from './cn.ts'
+
+/** A menu under `trigger`, which must be a button element. */
+export function Menu({
+  trigger,
+  children,
+  align = 'start',
+  side = 'bottom',
+  className,
+}: {
+  trigger: ReactElement
+  children: ReactNode
+  align?: 'start' | 'end'
+  side?: 'bottom' | 'top'
+  className?: string
+}) {
+  return (
+    <Base.Root>
+      <Base.Trigger render={trigger} />
+      <Base.Portal>
+        <Base.Positioner side={side} align={align} sideOffset={4} className="z-50">
+          <Base.Popup
+            className={cn(
+              'min-w-48 rounded-3 bg-raised p-1 shadow-overlay transition-opacity duration-120 focus-visible:outline-none data-ending-style:opacity-0 data-starting-style:opacity-0',
+              className,
+            )}
+          >
+            {children}
+          </Base.Popup>
+        </Base.Positioner>
+      </Base.Portal>
+    </Base.Root>
+  )
+}
+
+const item =
+  'flex h-8 cursor-pointer items-center gap-2 rounded-2 px-2 text-fg outline-none select-none data-highlighted:bg-surface-3 [&_svg]:text-fg-3'
+
+export function MenuItem({ className, ...props }: ComponentProps<typeof Base.Item>) {
+  return <Base.Item className={cn(item, className as string)} {...props} />
+}
+
+/** An item that is a link, so that it opens in a new tab as links do. */
+export function MenuLink({ className, ...props }: ComponentProps<typeof Base.LinkItem>) {
+  return <Base.LinkItem closeOnClick className={cn(item, className as string)} {...props} />
+}
+
+export function MenuHead({ children }: { children: ReactNode }) {
+  return <div className="px-2 pt-1 pb-0.5 text-sm text-fg-3">{children}</div>
+}
+
+export function MenuLine() {
+  return <Base.Separator className="mx-1 my-1 h-px bg-hair" />
+}
