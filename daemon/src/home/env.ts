@@ -22,7 +22,7 @@ export type Environment = {
 }
 
 /** Reads the environment as it is now. */
-export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
+export function readEnvironment(env: Record<string, string | undefined> = process.env): Environment {
   const get = (name: string): string | undefined => env[name]?.trim() || undefined
   const isDesktop = process.platform === 'darwin' || process.platform === 'win32'
   return {
