@@ -1,6 +1,7 @@
 /** The ground floor: everything that the control plane and the daemon must agree on. Pure; imports nothing that does I/O. */
 export * from './address.ts'
 export * from './control.ts'
+export * from './duration.ts'
 export * from './envelope.ts'
 export * from './errors.ts'
 export * from './http.ts'
