@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { include: ['{lib,protocol/src,daemon/src,daemon/test,components,scripts}/**/*.test.ts'], testTimeout: 20_000 },
+  test: {
+    include: ['{lib,protocol/src,daemon/src,daemon/test,components,scripts}/**/*.test.ts'],
+    globalSetup: ['lib/testing/global-setup.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+  },
 })

@@ -29,8 +29,8 @@ export async function lockOrg(tx: Tx, orgId: string): Promise<void> {
   if (rows.length === 0) throw new DomainError('NOT_FOUND', 'There is no such organization.')
 }
 
-/** Prisma's P2034, or Postgres's 40001 and 40P01 when they come from a raw query. */
+/** Prisma's P2034, or the same conflict under P2010 when a raw query met it. */
 function isConflict(error: unknown): boolean {
-  const { code, meta } = error as { code?: string; meta?: { code?: string } }
-  return code === 'P2034' || (code === 'P2010' && (meta?.code === '40001' || meta?.code === '40P01'))
+  const { code, meta } = error as { code?: string; meta?: { driverAdapterError?: { cause?: { kind?: string } } } }
+  return code === 'P2034' || meta?.driverAdapterError?.cause?.kind === 'TransactionWriteConflict'
 }
