@@ -1,0 +1,402 @@
+import { createPublicKey, randomUUID, verify } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type Challenge,
+  controlProofText,
+  type Envelope,
+  type Proof,
+  type Roster,
+  type RosterDelta,
+  SOCKET_PATH,
+} from '@agent-relay/protocol'
+import { Server, type Socket } from 'socket.io'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openHome } from '../home/home.ts'
+import { ensureIdentity, type Identity } from '../home/identity.ts'
+import type { Clock } from './clock.ts'
+import { type ControlLink, type ControlLinkOptions, createControlLink } from './control-link.ts'
+
+const roster = (version: number): Roster => ({
+  version,
+  org: { id: 'o1', slug: 'acme', name: 'Acme' },
+  machines: [],
+  agents: [],
+})
+const delta = (base: number, version: number): RosterDelta => ({
+  base,
+  version,
+  machines: [],
+  agents: [],
+  removedMachines: [],
+  removedAgents: [],
+})
+const envelope = (seq: number, body = 'hello'): Envelope => ({
+  v: 1,
+  id: randomUUID(),
+  org: 'o1',
+  from: { machine: 'm2', agent: 'Bob', epoch: 1 },
+  to: { machine: 'm1', agent: 'Alice' },
+  stream: 's',
+  outboxEpoch: 'e',
+  seq,
+  ttlMs: 60_000,
+  priority: 1,
+  ts: 1,
+  trace: 't',
+  body,
+})
+
+/** A server that speaks the control protocol as far as a test lets it; the real gateway has its own tests with this link. */
+class TestPlane extends EventEmitter {
+  readonly http: HttpServer = createServer((_, response) => response.writeHead(404).end())
+  readonly io = new Server(this.http, { path: SOCKET_PATH, maxHttpBufferSize: 8 * 1024 * 1024 })
+  readonly sockets: Socket[] = []
+  readonly batches: Envelope[][] = []
+  machineKey = 'ar_live_good'
+  /** What happens after the connection; a test may replace it. */
+  greet: (socket: Socket) => void = (socket) => this.welcome(socket, 1)
+  answers: Record<string, (input: never) => unknown> = {
+    heartbeat: (beat: { at: number }) => ({ at: beat.at, now: 1 }),
+    'agents.sync': ({ agents }: { agents: { name: string }[] }) => ({
+      results: agents.map(({ name }) => ({ ok: true, name, epoch: 4 })),
+    }),
+    'roster.get': () => roster(9),
+    relay: ({ envelopes }: { envelopes: Envelope[] }) => {
+      this.batches.push(envelopes)
+      return { results: envelopes.map(({ id }) => ({ id, state: 'carried' })) }
+    },
+    return: () => ({ done: true }),
+  }
+
+  async listen(port = 0): Promise<string> {
+    this.io.of('/machines').on('connection', (socket) => {
+      this.sockets.push(socket)
+      socket.onAny((event: string, ...args) => {
+        const [input, reply] = args as [never, (answer: unknown) => void]
+        this.emit(event, input)
+        const answer = this.answers[event]
+        if (answer !== undefined) reply({ ok: true, value: answer(input) })
+      })
+      this.greet(socket)
+      this.emit('socket', socket)
+    })
+    this.http.listen(port, '127.0.0.1')
+    await once(this.http, 'listening')
+    return `http://127.0.0.1:${(this.http.address() as AddressInfo).port}`
+  }
+
+  welcome(socket: Socket, version: number): void {
+    const challenge: Challenge = { nonce: 'n'.repeat(32), machineId: 'm1', org: 'o1' }
+    socket.emit('challenge', challenge, (proof: Proof) => {
+      const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: proof.publicKey } })
+      const text = controlProofText(challenge, socket.handshake.auth.bootId)
+      const isProved =
+        socket.handshake.auth.key === this.machineKey &&
+        verify(null, Buffer.from(text), key, Buffer.from(proof.signature, 'base64url'))
+      if (!isProved) {
+        socket.emit('goodbye', { code: 'KEY_INVALID', message: 'No such key; run: agent-relay link' })
+        socket.disconnect(true)
+        return
+      }
+      socket.emit('welcome', {
+        v: 1,
+        machine: { id: 'm1', name: 'alice-mbp' },
+        person: 'alice',
+        roster: roster(version),
+        now: 1,
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.io.close()
+  }
+}
+
+let folder: string
+let identity: Identity
+let plane: TestPlane
+const links: ControlLink[] = []
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'relay-link-'))
+  identity = ensureIdentity(openHome(folder))
+  plane = new TestPlane()
+})
+afterEach(async () => {
+  for (const link of links.splice(0)) link.stop()
+  await plane.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** A link whose handlers are events of `seen`, which also keeps them all in `log`. */
+function linkTo(url: string, more: Partial<ControlLinkOptions> = {}) {
+  const seen = new EventEmitter()
+  const log: string[] = []
+  const note = (event: string) => (value: unknown) => {
+    log.push(event)
+    seen.emit(event, value)
+  }
+  const link = createControlLink({
+    url,
+    key: 'ar_live_good',
+    identity,
+    version: '0.1.0',
+    bootId: randomUUID(),
+    agents: () => [],
+    random: () => 0,
+    on: {
+      up: note('up'),
+      down: note('down'),
+      delta: note('delta'),
+      roster: note('roster'),
+      deliver: note('deliver'),
+      returned: note('returned'),
+      claims: note('claims'),
+      refused: note('refused'),
+    },
+    ...more,
+  })
+  links.push(link)
+  const next = async (event: string) => (await once(seen, event))[0]
+  return { link, log, next }
+}
+
+describe('connecting', () => {
+  test('proves the machine, then claims its names, then knows its latency', async () => {
+    const url = await plane.listen()
+    const claim = {
+      name: 'Alice',
+      epoch: 3,
+      status: 'idle' as const,
+      project: null,
+      repository: null,
+      client: null,
+      model: null,
+      capabilities: [],
+    }
+    const { link, next, log } = linkTo(url, { agents: () => [claim] })
+    expect(link.state().state).toBe('stopped')
+    const claims = next('claims')
+    link.start()
+    expect(link.state().state).toBe('connecting')
+    expect(await claims).toEqual([{ ok: true, name: 'Alice', epoch: 4 }])
+    expect(log).toEqual(['up', 'claims'])
+    expect(link.state()).toEqual({ state: 'connected', reason: null })
+    await expect.poll(() => link.latencyMs()).toBeGreaterThan(0)
+  })
+
+  test('a key that the control plane does not know ends the tries, with its sentence', async () => {
+    const url = await plane.listen()
+    const { link, next } = linkTo(url, { key: 'ar_live_bad' })
+    const refused = next('refused')
+    link.start()
+    expect((await refused).message).toBe('No such key; run: agent-relay link')
+    expect(link.state()).toEqual({ state: 'refused', reason: 'No such key; run: agent-relay link' })
+    expect(plane.sockets).toHaveLength(1)
+  })
+
+  test('a refusal before the connection counts the same', async () => {
+    plane.io.of('/machines').use((_, done) => {
+      done(Object.assign(new Error('no'), { data: { code: 'KEY_REVOKED', message: 'Revoked; run: agent-relay link' } }))
+    })
+    const { link, next } = linkTo(await plane.listen())
+    const refused = next('refused')
+    link.start()
+    expect((await refused).code).toBe('KEY_REVOKED')
+  })
+
+  test.each([
+    ['a challenge that is none', (socket: Socket) => socket.emit('challenge', { nonce: 5 }, () => undefined)],
+    ['a challenge without a way to answer', (socket: Socket) => socket.emit('challenge', null)],
+    ['a welcome without a roster', (socket: Socket) => socket.emit('welcome', { v: 1 })],
+    ['a goodbye without words', (socket: Socket) => socket.emit('goodbye', 'x')],
+  ])('survives %s, says so and tries again', async (_, greet) => {
+    plane.greet = greet
+    const { link, next } = linkTo(await plane.listen())
+    const down = next('down')
+    link.start()
+    expect((await down).message).toMatch(/sent a \w+ frame that this version does not understand: use the agent-relay/)
+    plane.greet = (socket) => plane.welcome(socket, 1)
+    await next('up')
+  })
+
+  test('says what is wrong with an address where nothing listens, and with one that is something else', async () => {
+    const gone = new TestPlane()
+    const url = await gone.listen()
+    await gone.close()
+    const first = linkTo(url)
+    const down = first.next('down')
+    first.link.start()
+    expect((await down).message).toMatch(/^Cannot reach http.*: nothing listens there; is the control plane running/)
+    expect(first.link.state().state).toMatch(/waiting|connecting/)
+
+    const website = createServer((_, response) => response.end('hi')).listen(0, '127.0.0.1')
+    website.on('upgrade', (_, socket) => socket.end('HTTP/1.1 404 Not Found\r\n\r\n'))
+    await once(website, 'listening')
+    const second = linkTo(`http://127.0.0.1:${(website.address() as AddressInfo).port}`)
+    const other = second.next('down')
+    second.link.start()
+    expect((await other).message).toMatch(/answered 404 where an Agent Relay control plane opens its socket/)
+    second.link.stop()
+    website.close()
+  })
+
+  test('comes back by itself when the control plane restarts on its port', async () => {
+    const url = await plane.listen()
+    const { link, next } = linkTo(url, { random: () => 0.02 })
+    const up = next('up')
+    link.start()
+    await up
+    const down = next('down')
+    await plane.close()
+    expect((await down).message).toContain('was lost; reconnecting')
+    await expect(link.relay([envelope(0)])).rejects.toMatchObject({ code: expect.stringMatching(/NOT_CONN|UNAVAIL/) })
+    plane = new TestPlane()
+    const again = next('up')
+    await plane.listen(Number(new URL(url).port))
+    await again
+    expect(link.state().state).toBe('connected')
+  })
+})
+
+describe('what is carried', () => {
+  async function connected(more: Partial<ControlLinkOptions> = {}) {
+    const made = linkTo(await plane.listen(), more)
+    const claims = made.next('claims')
+    made.link.start()
+    await claims
+    return { ...made, socket: plane.sockets[0] as Socket }
+  }
+
+  test('calls of one tick leave as one batch and each gets its own results', async () => {
+    const { link } = await connected()
+    const [a, b, c] = [envelope(0), envelope(1), envelope(2)]
+    const [first, second] = await Promise.all([link.relay([a, b]), link.relay([c])])
+    expect(plane.batches.map((batch) => batch.length)).toEqual([3])
+    expect(first.map((result) => result.id)).toEqual([a.id, b.id])
+    expect(second.map((result) => result.id)).toEqual([c.id])
+  })
+
+  test('no batch is longer than 512 or heavier than a frame may be, whatever the bodies escape to', async () => {
+    const { link } = await connected()
+    const many = Array.from({ length: 1300 }, (_, n) => envelope(n))
+    // A control character is one byte of body and six of JSON.
+    const heavy = Array.from({ length: 12 }, (_, n) => envelope(n, '\u0001'.repeat(256 * 1024)))
+    const results = await link.relay([...many, ...heavy])
+    expect(results.map((result) => result.id)).toEqual([...many, ...heavy].map(({ id }) => id))
+    for (const batch of plane.batches) {
+      expect(batch.length).toBeLessThanOrEqual(512)
+      expect(Buffer.byteLength(JSON.stringify(batch))).toBeLessThan(8 * 1024 * 1024)
+    }
+    expect(plane.batches.flat().map(({ seq }) => seq)).toEqual([...many, ...heavy].map(({ seq }) => seq))
+  })
+
+  test('of several acknowledgements of a stream only the furthest goes out', async () => {
+    const { link } = await connected()
+    const sent = once(plane, 'return')
+    const ack = (upTo: number) => ({ stream: 's', outboxEpoch: 'e', upTo, to: 'm2' })
+    await Promise.all([3, 9, 5].map((upTo) => link.giveBack({ acks: [ack(upTo)], gaps: [], receipts: [] })))
+    expect((await sent)[0]).toEqual({ acks: [ack(9)], gaps: [], receipts: [] })
+  })
+
+  test('an unreadable envelope does not keep the others of its batch', async () => {
+    const { next, socket } = await connected()
+    const delivered = next('deliver')
+    const [good, other] = [envelope(0), envelope(1)]
+    socket.emit('deliver', { envelopes: [good, { ...good, id: 'no uuid' }, null, other] })
+    expect(await delivered).toEqual([good, other])
+  })
+
+  test('a request whose connection ends before its answer rejects', async () => {
+    const { link, socket } = await connected()
+    plane.answers = {}
+    const refused = once(plane, 'relay')
+    const relayed = link.relay([envelope(0)])
+    await refused
+    const outcome = expect(relayed).rejects.toMatchObject({ code: 'NOT_CONNECTED' })
+    socket.disconnect(true)
+    await outcome
+  })
+
+  test('an answer that leaves a message out is not taken for success', async () => {
+    const { link } = await connected()
+    plane.answers.relay = ({ envelopes }: { envelopes: Envelope[] }) => ({
+      results: envelopes.slice(1).map(({ id }) => ({ id, state: 'carried' })),
+    })
+    await expect(link.relay([envelope(0), envelope(1)])).rejects.toThrow(/did not say what became of message/)
+    plane.answers.relay = () => ({ results: 'all fine' })
+    await expect(link.relay([envelope(0)])).rejects.toThrow(/does not understand/)
+  })
+
+  test('a delta of the held version is passed on, any other asks for the whole roster', async () => {
+    const { next, socket, log } = await connected()
+    const first = next('delta')
+    socket.emit('roster', delta(1, 2))
+    expect((await first).version).toBe(2)
+    const whole = next('roster')
+    const after = next('delta')
+    socket.emit('roster', delta(5, 6))
+    socket.emit('roster', delta(6, 9))
+    socket.emit('roster', delta(9, 10))
+    expect((await whole).version).toBe(9)
+    expect((await after).version).toBe(10)
+    expect(log).toEqual(['up', 'claims', 'delta', 'roster', 'delta'])
+  })
+
+  test('stopping settles what waits and says goodbye', async () => {
+    const { link, socket } = await connected()
+    const gone = once(socket, 'disconnect')
+    delete plane.answers.relay
+    const waiting = expect(link.relay([envelope(0)])).rejects.toMatchObject({ code: 'SHUTTING_DOWN' })
+    link.stop()
+    await waiting
+    await gone
+    expect(link.state().state).toBe('stopped')
+    await expect(link.relay([envelope(1)])).rejects.toMatchObject({ code: 'NOT_CONNECTED' })
+  })
+})
+
+test('a control plane that stops answering is given up 40 s after its last echo', async () => {
+  const timers: { at: number; act: () => void }[] = []
+  let now = 0
+  const clock: Clock = {
+    now: () => now,
+    after(ms, act) {
+      const timer = { at: now + ms, act }
+      timers.push(timer)
+      return () => void (timers.includes(timer) && timers.splice(timers.indexOf(timer), 1))
+    },
+  }
+  const pass = (ms: number): void => {
+    const end = now + ms
+    for (;;) {
+      const due = timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0]
+      if (due === undefined) break
+      timers.splice(timers.indexOf(due), 1)
+      now = due.at
+      due.act()
+    }
+    now = end
+  }
+  const { link, next } = linkTo(await plane.listen(), { clock })
+  const claims = next('claims')
+  link.start()
+  await claims
+  await expect.poll(() => link.latencyMs()).toBe(0)
+  delete plane.answers.heartbeat
+  let reason: Error | undefined
+  void next('down').then((error) => {
+    reason = error
+  })
+  const asked = expect(link.setStatus([])).rejects.toMatchObject({ code: 'TIMEOUT' })
+  pass(39_999)
+  await asked
+  expect(link.state().state).toBe('connected')
+  pass(1)
+  await expect.poll(() => reason?.message).toMatch(/has not answered a heartbeat for 40 s/)
+})

@@ -1,0 +1,220 @@
+/**
+ * The daemon's line to the control plane, for as long as the daemon runs: connects, proves the machine, keeps names claimed
+ * and the roster current, carries batches, and comes back by itself. Every promise that it gives settles.
+ */
+import {
+  type AgentClaim,
+  type AgentStatusChange,
+  ClaimResult,
+  Envelope,
+  RelayResult,
+  type ReturnBatch,
+  Returned,
+  type Roster,
+  type RosterDelta,
+  type TraceReport,
+  type Welcome,
+} from '@agent-relay/protocol'
+import { z } from 'zod'
+import { RelayError } from '../errors.ts'
+import type { Identity } from '../home/identity.ts'
+import { backoffMs } from './backoff.ts'
+import { relayQueue, returnQueue } from './batches.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { rosterFollower } from './roster-follower.ts'
+import { nonsense, openSession, type Session } from './session.ts'
+import { controlOrigin } from './url.ts'
+
+/** A connection that lived this long was a good one: the next wait starts small again. */
+const STEADY_MS = 10_000
+
+/** Trying again cannot help; a person must act. */
+const final = new Set(['KEY_INVALID', 'KEY_REVOKED', 'IDENTITY_MISMATCH'])
+
+export type ControlHandlers = {
+  up(welcome: Welcome): void
+  /** The line is down, in a sentence; it is tried again by itself. Also called for each failed try. */
+  down(reason: RelayError): void
+  /** A change of exactly the roster that was given last. */
+  delta(delta: RosterDelta): void
+  /** A whole roster, after changes were missed. */
+  roster(roster: Roster): void
+  /** Envelopes for this machine, each checked against its schema. Answer with giveBack() after the commit. */
+  deliver(envelopes: Envelope[]): void
+  returned(returned: Returned): void
+  /** What became of every name of `agents()` after a connect. */
+  claims(results: ClaimResult[]): void
+  /** The control plane refuses this machine for good: no more tries until the home is linked anew. */
+  refused(error: RelayError): void
+}
+
+export type ControlLinkOptions = {
+  url: string
+  /** The machine key. */
+  key: string
+  identity: Identity
+  version: string
+  /** A UUID of this run of the daemon. */
+  bootId: string
+  /** All names of this machine, asked for after each connect. */
+  agents(): AgentClaim[]
+  on: ControlHandlers
+  isInsecureAllowed?: boolean | undefined
+  clock?: Clock
+  random?: () => number
+}
+
+export type ControlState = {
+  state: 'connecting' | 'connected' | 'waiting' | 'refused' | 'stopped'
+  /** Why it is not connected, and what to do; null while connected. */
+  reason: string | null
+}
+
+export type ControlLink = {
+  start(): void
+  /** Sends what waits and closes. */
+  stop(): void
+  /**
+   * Hands envelopes to the relay, gathered with others of the same tick; one result each, in their order.
+   * Rejects with a RelayError (NOT_CONNECTED, TIMEOUT, …) when it is unknown what became of them: send them again later.
+   */
+  relay(envelopes: Envelope[]): Promise<RelayResult[]>
+  /** Sends acknowledgements, gaps and receipts towards the senders; rejects like relay(). */
+  giveBack(batch: ReturnBatch): Promise<void>
+  claim(agent: AgentClaim): Promise<ClaimResult>
+  setStatus(changes: AgentStatusChange[]): Promise<void>
+  release(name: string): Promise<void>
+  traces(reports: TraceReport[]): Promise<void>
+  state(): ControlState
+  /** Round trip of the last heartbeat in ms; null while not connected. */
+  latencyMs(): number | null
+}
+
+/** Throws BAD_REQUEST when the URL may not be used; connects only after start(). */
+export function createControlLink(options: ControlLinkOptions): ControlLink {
+  const { on, clock = systemClock, random = Math.random } = options
+  const url = controlOrigin(options.url, options)
+  let session: Session | undefined
+  let isUp = false
+  let state: ControlState = { state: 'stopped', reason: 'Not started.' }
+  let attempt = 0
+  let cancelRetry = (): void => undefined
+
+  const ask: Session['request'] = (event, input) =>
+    session === undefined || !isUp
+      ? Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? `Not connected to ${url}.`))
+      : session.request(event, input)
+  const relays = relayQueue(async (envelopes) => read(RelayAnswer, await ask('relay', { envelopes }), 'relay').results)
+  const returns = returnQueue(async (batch) => void (await ask('return', batch)))
+  const follower = rosterFollower({
+    fetch: () => ask('roster.get', {}),
+    onDelta: on.delta,
+    onRoster: on.roster,
+    onBroken: () => session?.end(nonsense(url, 'roster')),
+  })
+
+  function read<T>(schema: z.ZodType<T>, value: unknown, event: string): T {
+    const parsed = schema.safeParse(value)
+    if (!parsed.success) throw nonsense(url, event)
+    return parsed.data
+  }
+
+  function connect(): void {
+    state = { state: 'connecting', reason: state.reason }
+    let upAt: number | undefined
+    const opened: Session = openSession({
+      ...options,
+      url,
+      clock,
+      onUp(welcome) {
+        upAt = clock.now()
+        isUp = true
+        state = { state: 'connected', reason: null }
+        follower.reset(welcome.roster.version)
+        on.up(welcome)
+        sync(opened)
+      },
+      onEnd(error) {
+        session = undefined
+        isUp = false
+        relays.clear(error)
+        returns.clear(error)
+        follower.reset(undefined)
+        if (state.state === 'stopped') return
+        if (upAt !== undefined && clock.now() - upAt >= STEADY_MS) attempt = 0
+        settleEnd(error)
+      },
+      onPush(event, frame) {
+        if (event === 'roster') follower.push(frame)
+        else if (event === 'deliver') deliver(frame)
+        else giveReturned(frame)
+      },
+    })
+    session = opened
+  }
+
+  function settleEnd(error: RelayError): void {
+    if (final.has(error.code)) {
+      state = { state: 'refused', reason: error.message }
+      on.refused(error)
+      return
+    }
+    state = { state: 'waiting', reason: error.message }
+    cancelRetry = clock.after(backoffMs(attempt++, random), connect)
+    on.down(error)
+  }
+
+  function sync(current: Session): void {
+    current
+      .request('agents.sync', { agents: options.agents() })
+      .then((value) => on.claims(read(SyncAnswer, value, 'agents.sync').results))
+      .catch((error) => current.end(error instanceof RelayError ? error : nonsense(url, 'agents.sync')))
+  }
+
+  function deliver(frame: unknown): void {
+    const batch = (frame as { envelopes?: unknown } | null)?.envelopes
+    if (!Array.isArray(batch)) return
+    const good: Envelope[] = []
+    for (const one of batch) {
+      const envelope = Envelope.safeParse(one)
+      // One unreadable envelope must not keep the others of its batch; unacknowledged, it stays with its sender.
+      if (envelope.success) good.push(envelope.data)
+    }
+    if (good.length > 0) on.deliver(good)
+  }
+
+  function giveReturned(frame: unknown): void {
+    const returned = Returned.safeParse(frame)
+    if (returned.success) on.returned(returned.data)
+  }
+
+  return {
+    start() {
+      if (state.state !== 'stopped') return
+      state = { state: 'connecting', reason: null }
+      attempt = 0
+      connect()
+    },
+    stop() {
+      if (state.state === 'stopped') return
+      cancelRetry()
+      returns.flush()
+      state = { state: 'stopped', reason: 'The daemon is stopping.' }
+      session?.end(new RelayError('SHUTTING_DOWN', 'The daemon is stopping.'))
+    },
+    relay: (envelopes) =>
+      isUp ? relays.add(envelopes) : Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? 'Not connected.')),
+    giveBack: (batch) =>
+      isUp ? returns.add(batch) : Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? 'Not connected.')),
+    claim: async (agent) => read(ClaimAnswer, await ask('agents.claim', { agent }), 'agents.claim').result,
+    setStatus: async (changes) => void (await ask('agents.status', { changes })),
+    release: async (name) => void (await ask('agents.release', { name })),
+    traces: async (traces) => void (await ask('traces', { traces })),
+    state: () => ({ ...state }),
+    latencyMs: () => session?.latencyMs() ?? null,
+  }
+}
+
+const RelayAnswer = z.object({ results: z.array(RelayResult) })
+const SyncAnswer = z.object({ results: z.array(ClaimResult) })
+const ClaimAnswer = z.object({ result: ClaimResult })

@@ -1,0 +1,191 @@
+/**
+ * One connection to the control plane from dialing to its end: handshake, heartbeat, requests that always settle.
+ * It never reconnects; whoever opened it decides what comes next.
+ */
+import {
+  type Answer,
+  Challenge,
+  CONTROL_VERSION,
+  type ControlEvents,
+  controlProofText,
+  HEARTBEAT_DEAD_MS,
+  HEARTBEAT_MS,
+  MACHINES_NAMESPACE,
+  type MachineEvents,
+  SOCKET_PATH,
+  Welcome,
+  WireError,
+} from '@agent-relay/protocol'
+import { io, type Socket } from 'socket.io-client'
+import { fromWire, RelayError } from '../errors.ts'
+import type { Identity } from '../home/identity.ts'
+import type { Clock } from './clock.ts'
+import { unreachable } from './trouble.ts'
+
+/** From dialing to `welcome`, TLS and a slow phone network included. */
+const OPEN_MS = 15_000
+/** Shorter than HEARTBEAT_DEAD_MS, so that a request ends before the connection is given up. */
+const ANSWER_MS = 20_000
+
+export type Pushes = Pick<ControlEvents, 'roster' | 'deliver' | 'returned'>
+
+export type SessionOptions = {
+  url: string
+  key: string
+  identity: Identity
+  version: string
+  bootId: string
+  clock: Clock
+  onUp(welcome: Welcome): void
+  /** Called once, also when the session never came up. */
+  onEnd(error: RelayError): void
+  /** Frames as they came; not yet checked. */
+  onPush<E extends keyof Pushes>(event: E, frame: unknown): void
+}
+
+type Requests = Omit<MachineEvents, 'heartbeat'>
+type Input<E extends keyof MachineEvents> = Parameters<MachineEvents[E]>[0]
+
+export type Session = {
+  /** Emits and gives the answer's value, unchecked. Rejects with NOT_CONNECTED, TIMEOUT or the server's own error. */
+  request<E extends keyof Requests>(event: E, input: Input<E>): Promise<unknown>
+  latencyMs(): number | null
+  end(error: RelayError): void
+}
+
+export function openSession(options: SessionOptions): Session {
+  const { url, clock } = options
+  const socket: Socket<ControlEvents, MachineEvents> = io(`${url}${MACHINES_NAMESPACE}`, {
+    path: SOCKET_PATH,
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+    // Ours comes first, because it can say what happened.
+    timeout: 2 * OPEN_MS,
+    auth: { v: CONTROL_VERSION, key: options.key, bootId: options.bootId, version: options.version },
+  })
+  const waiting = new Set<(error: RelayError) => void>()
+  let isEnded = false
+  let isUp = false
+  let lastWord: RelayError | undefined
+  let latency: number | null = null
+  let lastEchoAt = clock.now()
+  let stopTimer = clock.after(OPEN_MS, () =>
+    end(
+      new RelayError(
+        'TIMEOUT',
+        `${url} took the connection but did not greet this machine within ${OPEN_MS / 1000} s: is it an Agent Relay control plane, and healthy?`,
+      ),
+    ),
+  )
+
+  function end(error: RelayError): void {
+    if (isEnded) return
+    isEnded = true
+    stopTimer()
+    socket.off()
+    socket.disconnect()
+    for (const reject of [...waiting]) reject(error)
+    options.onEnd(error)
+  }
+
+  function request<E extends keyof MachineEvents>(event: E, input: Input<E>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (isEnded || !isUp) return reject(lastWord ?? new RelayError('NOT_CONNECTED', `Not connected to ${url}.`))
+      const fail = (error: RelayError): void => {
+        cancel()
+        waiting.delete(fail)
+        reject(error)
+      }
+      const cancel = clock.after(ANSWER_MS, () =>
+        fail(new RelayError('TIMEOUT', `${url} did not answer ${event} within ${ANSWER_MS / 1000} s.`)),
+      )
+      waiting.add(fail)
+      const onAnswer = (answer: Answer<unknown>): void => {
+        if (!waiting.has(fail)) return
+        const error = errorIn(answer, url, event)
+        if (error !== undefined) {
+          fail(error)
+          return
+        }
+        cancel()
+        waiting.delete(fail)
+        resolve((answer as { value: unknown }).value)
+      }
+      // Each event's own reply type is narrower than what an unknown server may send.
+      ;(socket as Socket).emit(event, input, onAnswer)
+    })
+  }
+
+  function beat(): void {
+    const at = clock.now()
+    if (at - lastEchoAt >= HEARTBEAT_DEAD_MS) {
+      end(
+        new RelayError(
+          'TIMEOUT',
+          `${url} has not answered a heartbeat for ${HEARTBEAT_DEAD_MS / 1000} s; reconnecting.`,
+        ),
+      )
+      return
+    }
+    request('heartbeat', { at }).then(
+      () => {
+        lastEchoAt = clock.now()
+        latency = lastEchoAt - at
+      },
+      () => undefined, // A missed echo counts by its absence.
+    )
+    stopTimer = clock.after(Math.min(HEARTBEAT_MS, HEARTBEAT_DEAD_MS - (at - lastEchoAt)), beat)
+  }
+
+  socket.on('challenge', (frame, reply) => {
+    const challenge = Challenge.safeParse(frame)
+    if (!challenge.success || typeof reply !== 'function') return end(nonsense(url, 'challenge'))
+    const signature = options.identity.sign(controlProofText(challenge.data, options.bootId))
+    reply({ signature, publicKey: options.identity.publicKey })
+  })
+  socket.on('welcome', (frame) => {
+    const welcome = Welcome.safeParse(frame)
+    if (!welcome.success || isUp) return end(nonsense(url, 'welcome'))
+    stopTimer()
+    isUp = true
+    lastEchoAt = clock.now()
+    options.onUp(welcome.data)
+    if (!isEnded) beat()
+  })
+  socket.on('roster', (frame) => options.onPush('roster', frame))
+  socket.on('deliver', (frame) => options.onPush('deliver', frame))
+  socket.on('returned', (frame) => options.onPush('returned', frame))
+  socket.on('goodbye', (frame) => {
+    const error = WireError.safeParse(frame)
+    lastWord = error.success ? fromWire(error.data) : nonsense(url, 'goodbye')
+    end(lastWord)
+  })
+  socket.on('disconnect', () =>
+    end(lastWord ?? new RelayError('NOT_CONNECTED', `The connection to ${url} was lost; reconnecting.`)),
+  )
+  socket.on('connect_error', (error) => {
+    // A refusal by the namespace itself carries our own error; anything else is the network's.
+    const refusal = WireError.safeParse((error as { data?: unknown }).data)
+    end(
+      refusal.success
+        ? fromWire(refusal.data)
+        : new RelayError('UNAVAILABLE', unreachable(url, error), { cause: error }),
+    )
+  })
+
+  return { request, latencyMs: () => (isUp ? latency : null), end }
+}
+
+function errorIn(answer: Answer<unknown>, url: string, event: string): RelayError | undefined {
+  if (answer?.ok === true) return undefined
+  const error = WireError.safeParse(answer?.error)
+  return error.success ? fromWire(error.data) : nonsense(url, event)
+}
+
+/** The error for a frame that is not of our protocol. */
+export const nonsense = (url: string, event: string): RelayError =>
+  new RelayError(
+    'INTERNAL',
+    `${url} sent a ${event} frame that this version does not understand: use the agent-relay that it serves: npx ${url}/agent-relay.tgz`,
+  )
