@@ -1,0 +1,77 @@
+/**
+ * Builds the published package into dist/: the command with lazily loaded parts, the daemon, the SDK with its types, and the
+ * JSON Schemas of the local socket's frames. The same sources give the same bytes.
+ */
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as local from '@agent-relay/protocol/local'
+import { build } from 'esbuild'
+import { z } from 'zod'
+
+const root = import.meta.dirname
+const dist = join(root, 'dist')
+/** More than this in dist/ means that something was bundled that should not have been. */
+const MAX_BYTES = 2 * 1024 * 1024
+
+const entries = {
+  main: 'src/cli/main.ts',
+  daemon: 'src/daemon.ts',
+  sdk: 'src/client/index.ts',
+}
+
+rmSync(dist, { recursive: true, force: true })
+await build({
+  absWorkingDir: root,
+  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  chunkNames: 'chunk-[hash]',
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.13',
+  mainFields: ['module', 'main'],
+  external: ['@lydell/node-pty'],
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  // CommonJS dependencies ask for Node's built-ins by `require`.
+  banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
+})
+writeShim()
+writeSchemas()
+checkSize()
+
+/** The bin: it must parse on any Node, so that an old one gets a sentence instead of a syntax error. */
+function writeShim(): void {
+  const shim = `#!/usr/bin/env node
+import module from 'node:module'
+var version = process.versions.node.split('.').map(Number)
+if (version[0] < 22 || (version[0] === 22 && version[1] < 13)) {
+  console.error('agent-relay needs Node 22.13 or newer; this is Node ' + process.versions.node + '. Next: install it from https://nodejs.org')
+  process.exit(1)
+}
+module.enableCompileCache()
+import('./main.js')
+`
+  writeFileSync(join(dist, 'cli.js'), shim)
+  chmodSync(join(dist, 'cli.js'), 0o755)
+}
+
+/** One file per frame and result, named as in the protocol's source. */
+function writeSchemas(): void {
+  mkdirSync(join(dist, 'schema'))
+  for (const [name, schema] of Object.entries(local)) {
+    if (!(schema instanceof z.ZodType)) continue
+    const file = `${name.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase()}.json`
+    const json = { title: name, ...z.toJSONSchema(schema, { target: 'draft-2020-12' }) }
+    writeFileSync(join(dist, 'schema', file), `${JSON.stringify(json, null, 2)}\n`)
+  }
+}
+
+function checkSize(): void {
+  const files = readdirSync(dist, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const sizeBytes = files.reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0)
+  console.log(`dist: ${files.length} files, ${Math.round(sizeBytes / 1024)} KiB`)
+  if (sizeBytes > MAX_BYTES) throw new Error(`dist is ${sizeBytes} bytes, over ${MAX_BYTES}`)
+}

@@ -1,0 +1,6 @@
+/** Every command by its name. A command is loaded only when it is asked for: `send` must start as fast as Node itself. */
+import type { Command } from './command.ts'
+
+type Load = () => Promise<Command>
+
+export const commands: Record<string, Load> = {}
