@@ -18,3 +18,6 @@ export type Permission = keyof typeof table
 /** Whether this role holds this permission. */
 export const can = (role: Role, permission: Permission): boolean =>
   (table[permission] as readonly Role[]).includes(role)
+
+/** The roles that hold this permission, highest first. */
+export const rolesWith = (permission: Permission): readonly Role[] => table[permission]
