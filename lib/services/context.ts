@@ -25,3 +25,7 @@ export function createCtx<A extends Actor>(
 ): Ctx<A> {
   return { db: getDb(), actor, address, requestId }
 }
+
+/** How a person is called beside machines and agents. */
+export const personName = (user: { handle: string | null; name: string | null; email: string | null }): string =>
+  user.handle ?? user.name ?? user.email ?? 'somebody'

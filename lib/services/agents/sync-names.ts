@@ -1,0 +1,38 @@
+import { AgentClaim, type ClaimResult, nameKey } from '@agent-relay/protocol'
+import { z } from 'zod'
+import { lockOrg, withTransaction } from '#lib/db/transaction.ts'
+import { publish } from '#lib/realtime/bus.ts'
+import type { Ctx, MachineActor } from '../context.ts'
+import { bumpRoster } from '../roster/bump-roster.ts'
+import { applyClaims } from './apply-claims.ts'
+
+/** More names than any machine holds; bounds the time under the organization's lock. */
+export const SyncInput = z.object({ agents: z.array(AgentClaim).max(1000) })
+
+/**
+ * All names of this machine after it connected: renews what it holds, claims what it wants; what it does not list any more
+ * is released. One result per claim, in order.
+ */
+export async function syncNames(
+  ctx: Ctx<MachineActor>,
+  input: z.infer<typeof SyncInput>,
+): Promise<{ results: ClaimResult[] }> {
+  const { agents } = SyncInput.parse(input)
+  const { orgId, machineId } = ctx.actor
+  const { results, hasChanged } = await withTransaction(ctx.db, async (tx) => {
+    await lockOrg(tx, orgId)
+    const { count } = await tx.agent.updateMany({
+      where: { orgId, machineId, releasedAt: null, nameKey: { notIn: agents.map(({ name }) => nameKey(name)) } },
+      data: { releasedAt: new Date(), status: 'offline', lastSeenAt: new Date() },
+    })
+    const applied = await applyClaims(tx, ctx, agents)
+    const hasChanged = applied.hasChanged || count > 0
+    if (hasChanged) await bumpRoster(tx, orgId)
+    return { results: applied.results, hasChanged }
+  })
+  if (hasChanged) {
+    publish('roster', { orgId })
+    publish('hint', { orgId, kinds: ['agents'] })
+  }
+  return { results }
+}

@@ -1,0 +1,63 @@
+import type { Roster, RosterAgent, RosterMachine } from '@agent-relay/protocol'
+import { DomainError } from '#lib/errors.ts'
+import { type Db, personName } from '../context.ts'
+
+const person = { select: { handle: true, name: true, email: true } } as const
+
+/**
+ * Machines, agents and version of an organization, all as of one moment.
+ * @throws DomainError NOT_FOUND for a deleted organization
+ */
+export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
+  // One snapshot: under READ COMMITTED the agents could be newer than the version that names them.
+  const { org, machines, agents } = await db.$transaction(
+    async (tx) => {
+      const org = await tx.organization.findFirst({ where: { id: orgId, deletedAt: null } })
+      const machines = await tx.machine.findMany({
+        where: { orgId, revokedAt: null },
+        include: { user: person, sessions: { where: { endedAt: null, leaseExpiresAt: { gt: new Date() } }, take: 1 } },
+        orderBy: { id: 'asc' },
+      })
+      const agents = await tx.agent.findMany({
+        where: { orgId, machine: { revokedAt: null } },
+        orderBy: { nameKey: 'asc' },
+      })
+      return { org, machines, agents }
+    },
+    { isolationLevel: 'RepeatableRead' },
+  )
+  if (!org) throw new DomainError('NOT_FOUND', 'This organization was deleted.')
+  const rosterMachines = machines.map(
+    (machine): RosterMachine => ({
+      id: machine.id,
+      name: machine.name,
+      person: personName(machine.user).slice(0, 100),
+      platform: machine.platform,
+      version: machine.version,
+      publicKey: machine.publicKey,
+      isOnline: machine.sessions.length > 0,
+      lastSeenAt: machine.lastSeenAt?.getTime() ?? null,
+    }),
+  )
+  const machineById = new Map(rosterMachines.map((machine) => [machine.id, machine]))
+  return {
+    version: Number(org.rosterVersion),
+    org: { id: org.id, slug: org.slug, name: org.name },
+    machines: rosterMachines,
+    agents: agents.map((agent): RosterAgent => {
+      const machine = machineById.get(agent.machineId)
+      const isHere = machine?.isOnline && agent.releasedAt === null
+      return {
+        name: agent.name,
+        machine: agent.machineId,
+        epoch: agent.epoch,
+        status: isHere ? agent.status : 'offline',
+        project: agent.project,
+        client: agent.client,
+        model: agent.model,
+        person: machine?.person ?? '',
+        lastSeenAt: agent.lastSeenAt.getTime(),
+      }
+    }),
+  }
+}
