@@ -37,6 +37,10 @@ export type RunSession = {
    * program is gone, and the message then waits for the agent's next session.
    */
   deliver(message: Message, isRepeat: boolean): Promise<'injected' | 'seen'>
+  /** Tells the program in-band, as soon as it can take it, what became of something it sent: one line, `[relay] ` is put before it. */
+  notify(line: string): void
+  /** Its terminal is gone or its name is: hangs up, and kills what is left 2 s later. Safe to call twice; `exit` follows. */
+  end(): void
 }
 
 export type RunHost = {
