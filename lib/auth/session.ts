@@ -31,7 +31,7 @@ export async function userOfCookie(db: Db, cookieHeader: string | null | undefin
   if (!token) return null
   const session = await db.session.findUnique({
     where: { sessionToken: hashSessionToken(token) },
-    select: { expires: true, user: { select: { id: true, handle: true, name: true } } },
+    select: { expires: true, user: { select: { id: true, handle: true, name: true, email: true } } },
   })
   if (!session || session.expires.getTime() <= Date.now()) return null
   return { kind: 'user', userId: session.user.id, label: personName(session.user) }

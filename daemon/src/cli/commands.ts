@@ -3,7 +3,4 @@ import type { Command } from './command.ts'
 
 type Load = () => Promise<Command>
 
-export const commands: Record<string, Load> = {
-  link: async () => (await import('./link.ts')).command,
-  unlink: async () => (await import('./unlink.ts')).command,
-}
+export const commands: Record<string, Load> = {}
