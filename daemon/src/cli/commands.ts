@@ -3,4 +3,7 @@ import type { Command } from './command.ts'
 
 type Load = () => Promise<Command>
 
-export const commands: Record<string, Load> = {}
+export const commands: Record<string, Load> = {
+  link: async () => (await import('./link.ts')).command,
+  unlink: async () => (await import('./unlink.ts')).command,
+}

@@ -39,6 +39,8 @@ export function unreachable(url: string, error: unknown): string {
   const status = chain.map(({ message }) => /Unexpected server response: (\d+)/.exec(message ?? '')?.[1]).find(Boolean)
   if (status !== undefined)
     return `${url} answered ${status} where an Agent Relay control plane opens its socket: check the address, and that proxies before it pass WebSocket.`
+  if ((error as { name?: string } | undefined)?.name === 'TimeoutError')
+    return `Cannot reach ${url}: ${network.ETIMEDOUT}.`
   const last = chain.at(-1)
   return `Cannot reach ${url}: ${last?.message || last?.code || 'the connection failed'}; check the address and your network.`
 }

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { unlinkRemote } from '../cloud/link-flow.ts'
+import { RelayError } from '../errors.ts'
+import { readConfig, writeConfig } from '../home/config.ts'
+import { openHome } from '../home/home.ts'
+import type { HomePaths } from '../home/paths.ts'
+import { askDaemon } from './ask-daemon.ts'
+import { defineCommand } from './command.ts'
+import { EXIT } from './exit.ts'
+
+export const command = defineCommand({
+  name: 'unlink',
+  summary: 'take this machine out of its organization',
+  options: { force: { kind: 'flag', help: 'also when messages to other machines still wait here; they will fail' } },
+  details: 'Ends the key here and at the control plane. The daemon goes on serving the agents of this machine.',
+  async run({ options }, io) {
+    const paths = openHome()
+    const { link } = readConfig(paths)
+    if (link === null)
+      throw new RelayError(
+        'NOT_LINKED',
+        'This machine is not linked, so there is nothing to leave. To join: agent-relay link',
+      )
+    if (!options.force) await refuseWithMail(paths)
+    try {
+      await unlinkRemote(link.url, link.key)
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error
+      io.say(error.message)
+      io.say(
+        `The control plane still counts this machine: revoke ${link.machine.name} at ${link.url}/o/${link.org.slug}/machines`,
+      )
+    }
+    writeConfig(paths, { v: 1, link: null })
+    await askDaemon(paths, 'reload')
+    io.print(`${link.machine.name} left ${link.org.name}. To join again: agent-relay link`)
+    return EXIT.ok
+  },
+})
+
+/** Throws CONFLICT that says what waits for whom: after unlinking it could never be delivered. */
+async function refuseWithMail(paths: HomePaths): Promise<void> {
+  const status = await askDaemon(paths, 'status')
+  if (status === undefined) {
+    if (!existsSync(paths.db)) return
+    throw new RelayError(
+      'DAEMON_DOWN',
+      'The daemon is not running, so nobody knows what still waits to be sent: start it with agent-relay up, or give that up with agent-relay unlink --force',
+    )
+  }
+  const waiting = status.machines.filter((machine) => !machine.isSelf && machine.queued > 0)
+  if (waiting.length === 0) return
+  const list = waiting.map((machine) => `${machine.queued} for ${machine.name}`).join(', ')
+  throw new RelayError(
+    'CONFLICT',
+    `Messages still wait to be sent (${list}): wait until they are gone (agent-relay status), or give them up with agent-relay unlink --force`,
+  )
+}
