@@ -5,8 +5,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * A new folder that goes when this process does, however it ends. A process whose pid stands in a file of that name below
- * it (`pidFile`, first line) is ended first: a `finally` does not run after kill -9, and Ctrl-C twice is no better.
+ * A new folder that goes when this process does, however it ends. A Postgres whose pid stands in `pidFile` below it
+ * (first line) is ended first: a `finally` does not run after kill -9, and Ctrl-C twice is no better.
  */
 export function reapedFolder(prefix: string, pidFile: string): string {
   const folder = mkdtempSync(path.join(tmpdir(), prefix))

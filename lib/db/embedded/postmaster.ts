@@ -1,5 +1,5 @@
 /** One Postgres process on a prepared cluster: start or adopt, ready, stop. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import pg from 'pg'
 import { OperatorError } from '#lib/operator-error.ts'
 import { asAccount, giveTo, postgresEnv } from './account.ts'
 import { type Cluster, clusterUrl } from './cluster.ts'
+import { isAlive, isPostgres, untilGone } from './process.ts'
 
 export type Postmaster = { pid: number; exited: Promise<void> }
 
@@ -135,30 +136,5 @@ async function answers(cluster: Cluster): Promise<boolean> {
     return false
   } finally {
     await client.end().catch(() => {})
-  }
-}
-
-async function untilGone(pid: number): Promise<void> {
-  while (isAlive(pid)) await delay(200, undefined, { ref: false })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-/** A pid alone proves nothing: after a reboot, or in a restarted container, it belongs to anybody. */
-function isPostgres(pid: number): boolean {
-  if (!isAlive(pid)) return false
-  try {
-    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('postgres')
-    if (process.platform === 'win32') return true
-    return execFileSync('ps', ['-o', 'comm=', '-p', `${pid}`], { encoding: 'utf8' }).includes('postgres')
-  } catch {
-    return false
   }
 }

@@ -1,3 +1,0 @@
-import { handleTrpc } from '#lib/trpc/handler.ts'
-
-export { handleTrpc as GET, handleTrpc as POST }
