@@ -1,4 +1,5 @@
 /** Who may do this, in this organization? The two questions that every verb of an organization asks first. */
+import { OrgSlug } from '@agent-relay/protocol'
 import type { Organization } from '../db/generated/client.ts'
 import { DomainError } from '../errors.ts'
 import type { Actor, Ctx } from '../services/context.ts'
@@ -18,14 +19,16 @@ export const isId = (text: string): boolean => uuid.test(text)
  */
 export async function requireMembership<A extends Actor>(ctx: Ctx<A>, org: string): Promise<OrgCtx<A>> {
   const { actor } = ctx
+  const key = org.toLowerCase()
+  const named = isId(key) ? { id: key } : OrgSlug.safeParse(key).success ? { slug: key } : null
   const membership =
-    actor.kind === 'system'
+    actor.kind === 'system' || !named
       ? null
       : await ctx.db.membership.findFirst({
           where: {
             userId: actor.userId,
             ...(actor.kind === 'machine' && { orgId: actor.orgId }),
-            org: { deletedAt: null, ...(isId(org) ? { id: org.toLowerCase() } : { slug: org.toLowerCase() }) },
+            org: { deletedAt: null, ...named },
           },
           include: { org: true },
         })

@@ -1,0 +1,16 @@
+/**
+ * Where to go after sign-in, as a path of ours; `/` for anything that could lead elsewhere. `//host`, `/\host` and control
+ * characters, which browsers read as another site, are no paths.
+ */
+export function safePath(wanted: string | null | undefined): string {
+  const base = 'http://relay.invalid'
+  if (!wanted?.startsWith('/') || !URL.canParse(wanted, base)) return '/'
+  const url = new URL(wanted, base)
+  return url.origin === base ? `${url.pathname}${url.search}${url.hash}` : '/'
+}
+
+/** The same for next-auth, which hands over whole URLs too: those of this install keep their path. */
+export function safeRedirect({ url, baseUrl }: { url: string; baseUrl: string }): string {
+  const isOurs = URL.canParse(url) && new URL(url).origin === new URL(baseUrl).origin
+  return new URL(safePath(isOurs ? url.slice(new URL(url).origin.length) : url), baseUrl).href
+}

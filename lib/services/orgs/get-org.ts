@@ -1,0 +1,26 @@
+import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
+import type { OrgCounts, OrgView } from '#lib/trpc/views.ts'
+import { orgSummary } from './org-summary.ts'
+
+/** The organization with the numbers beside its navigation. `createdAt` is ms since 1970. */
+export async function getOrg(ctx: OrgCtx): Promise<OrgView> {
+  authorize(ctx.role, 'org.read')
+  const orgId = ctx.org.id
+  const [counts, members] = await Promise.all([countsOf(ctx), ctx.db.membership.count({ where: { orgId } })])
+  return { ...orgSummary(ctx.org, ctx.role), createdAt: ctx.org.createdAt.getTime(), counts, members }
+}
+
+/** One round trip; every part of it reads an index that names the organization. */
+async function countsOf({ db, org }: OrgCtx): Promise<OrgCounts> {
+  const rows = await db.$queryRaw<OrgCounts[]>`
+    SELECT
+      (SELECT count(*)::int FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL) AS agents,
+      (SELECT count(*)::int FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL AND status <> 'offline') AS "agentsOnline",
+      (SELECT count(*)::int FROM "Machine" WHERE "orgId" = ${org.id}::uuid AND "revokedAt" IS NULL) AS machines,
+      (SELECT count(DISTINCT s."machineId")::int FROM "MachineSession" s JOIN "Machine" m ON m.id = s."machineId" AND m."revokedAt" IS NULL
+        WHERE s."orgId" = ${org.id}::uuid AND s."endedAt" IS NULL AND s."leaseExpiresAt" > now()) AS "machinesOnline",
+      (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND state IN ('queued', 'stored')) AS waiting,
+      (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND state = 'failed'
+        AND "sentAt" > now() - interval '24 hours') AS "failed24h"`
+  return rows[0] as OrgCounts
+}

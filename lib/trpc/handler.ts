@@ -1,0 +1,19 @@
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
+import { browserContext } from '../auth/actor.ts'
+import { isSameOrigin } from '../auth/origin.ts'
+import { paths } from '../paths.ts'
+import { appRouter } from './router.ts'
+
+/** tRPC over HTTP: queries by GET, changes by POST from our own pages only, batches of at most 20. */
+export const handleTrpc = (request: Request): Promise<Response> =>
+  fetchRequestHandler({
+    endpoint: paths.api.trpc(),
+    req: request,
+    router: appRouter,
+    maxBatchSize: 20,
+    createContext: async () => ({
+      ...(await browserContext(request.headers)),
+      isOwnPage: isSameOrigin(request.headers),
+    }),
+    responseMeta: () => ({ headers: new Headers({ 'cache-control': 'no-store' }) }),
+  })
