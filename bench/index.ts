@@ -1,0 +1,52 @@
+/** `npm run bench [-- NAME…] [--repeats N]`: real processes of the built bundles; prints one table, writes bench/results.json. */
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { cli } from './cli.ts'
+import { type Figure, ratios, spread, table } from './figures.ts'
+import { local } from './local.ts'
+import { relay } from './relay.ts'
+import { start } from './start.ts'
+
+const all: Record<string, (repeats: number) => Promise<Figure[]>> = { local, relay, start, cli }
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { repeats: { type: 'string' } } })
+const unknown = positionals.find((name) => !Object.hasOwn(all, name))
+if (unknown !== undefined) {
+  console.error(`There is no benchmark ${JSON.stringify(unknown)}; there are: ${Object.keys(all).join(', ')}`)
+  process.exit(2)
+}
+const repeats = Number(values.repeats ?? 3)
+if (!Number.isInteger(repeats) || repeats < 1) {
+  console.error(`--repeats takes a number from 1, not ${JSON.stringify(values.repeats)}`)
+  process.exit(2)
+}
+
+const root = path.join(import.meta.dirname, '..')
+const built = spawnSync(process.execPath, ['build.ts'], { cwd: path.join(root, 'daemon'), encoding: 'utf8' })
+if (built.status !== 0) {
+  console.error(`The daemon could not be built:\n${built.stderr}`)
+  process.exit(1)
+}
+const figures: Figure[] = []
+for (const name of positionals.length > 0 ? positionals : Object.keys(all)) {
+  console.error(`${name} …`)
+  figures.push(...((await all[name]?.(repeats)) ?? []))
+}
+console.log(table(figures))
+writeFileSync(
+  path.join(import.meta.dirname, 'results.json'),
+  `${JSON.stringify(
+    {
+      at: new Date().toISOString(),
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      cpus: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
+      repeats,
+      figures: figures.map((figure) => ({ ...figure, ...spread(figure.values), ratio: ratios(figure) })),
+    },
+    null,
+    2,
+  )}\n`,
+)

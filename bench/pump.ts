@@ -1,0 +1,59 @@
+/** The work of `local` and `relay`: one agent sends, another receives and acknowledges; each message once and in order. */
+import type { Connection } from './connection.ts'
+import { percentile } from './figures.ts'
+
+export const BODY_BYTES = 200
+
+type Work = { from: Connection; to: Connection; address: string; count: number; inFlight: number }
+export type Pumped = { perSecond: number; p50Ms: number }
+
+/**
+ * Sends `count` messages with at most `inFlight` of them not yet arrived, and resolves when all are queued (answered on disk)
+ * and delivered. Rejects on any loss of order or repeat.
+ */
+export function pump({ from, to, address, count, inFlight }: Work): Promise<Pumped> {
+  const sentAt = new Float64Array(count)
+  const tookMs: number[] = []
+  let sent = 0
+  let queued = 0
+  let arrived = 0
+  let marks: string[] = []
+  const startedAt = performance.now()
+  return new Promise((resolve, reject) => {
+    const finishWhenDone = (): void => {
+      if (queued < count || arrived < count || marks.length > 0) return
+      const seconds = (performance.now() - startedAt) / 1000
+      resolve({
+        perSecond: count / seconds,
+        p50Ms: percentile(
+          tookMs.toSorted((a, b) => a - b),
+          0.5,
+        ),
+      })
+    }
+    const fill = (): void => {
+      while (sent < count && sent - arrived < inFlight) {
+        const body = `${sent} `.padEnd(BODY_BYTES, 'x')
+        sentAt[sent++] = performance.now()
+        from.request('send', { to: address, body }).then(() => {
+          queued++
+          finishWhenDone()
+        }, reject)
+      }
+    }
+    const flushMarks = (): void => {
+      const ids = marks
+      to.request('mark', { ids, state: 'injected' }).then(finishWhenDone, reject)
+      marks = []
+    }
+    to.onDeliver(({ message, redelivered }) => {
+      const seq = Number(message.body.slice(0, message.body.indexOf(' ')))
+      if (seq !== arrived || redelivered)
+        return reject(new Error(`message ${seq} arrived where ${arrived} was due${redelivered ? ', redelivered' : ''}`))
+      tookMs.push(performance.now() - (sentAt[arrived++] ?? 0))
+      if (marks.push(message.id) === 1) setImmediate(flushMarks)
+      fill()
+    })
+    fill()
+  })
+}
