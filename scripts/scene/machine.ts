@@ -1,10 +1,11 @@
 /** One machine of a scene: a home of its own and the built `agent-relay` run on it as real processes. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { start as startChild } from '../children.ts'
 import type { Person } from './person.ts'
 
 /** The bin of the package as daemon/build.ts makes it. */
@@ -27,9 +28,8 @@ export function makeMachine(folder: string, name: string): Machine {
   const home = path.join(folder, name)
   const env = { ...process.env, AGENT_RELAY_HOME: home, NO_COLOR: '1' }
 
-  function start(args: string[]): ChildProcess {
-    return spawn(process.execPath, [cli, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
-  }
+  const start = (args: string[]): ChildProcess =>
+    startChild(process.execPath, [cli, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
 
   async function run(args: string[]): Promise<string> {
     const child = start(args)

@@ -1,11 +1,12 @@
 /** A control plane to play on: the one that runs, or one of our own with a data folder that goes with us. */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { chmodSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { reapedFolder } from '#lib/testing/temp-folder.ts'
+import { capture, start } from '../children.ts'
 
 export type Plane = {
   url: string
@@ -37,7 +38,7 @@ export async function runningPlane(url: string): Promise<Plane | undefined> {
     isOwn: false,
     folder: undefined,
     startedMs: undefined,
-    signInLink: newSignInLink,
+    signInLink: () => newSignInLink({}),
     stop: async () => undefined,
   }
 }
@@ -48,22 +49,23 @@ export async function runningPlane(url: string): Promise<Plane | undefined> {
  */
 export async function ownPlane(
   say: (line: string) => void,
-  folder: string = reapedFolder('relay-scene-', 'postgres/postmaster.pid'),
+  folder: string = reapedFolder('relay-scene-', 'postgres/data/postmaster.pid'),
 ): Promise<Plane> {
   const port = await freePort()
+  // Its Postgres may run as another user, who must be able to pass through.
+  chmodSync(folder, 0o711)
   const { DATABASE_URL: _, PUBLIC_URL: __, ...inherited } = process.env
+  const own = { PORT: String(port), HOST: '127.0.0.1', RELAY_DATA_DIR: folder }
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+  const child = start(process.execPath, ['scripts/start.mjs'], {
     cwd: root,
-    env: { ...inherited, PORT: String(port), HOST: '127.0.0.1', RELAY_DATA_DIR: folder },
+    env: { ...inherited, ...own },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const gone = once(child, 'exit')
-  const stopNow = () => child.kill('SIGTERM')
-  process.once('exit', stopNow)
   const link = await new Promise<string>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr])
-      createInterface({ input: stream }).on('line', (line) => {
+      createInterface({ input: stream as NodeJS.ReadableStream }).on('line', (line) => {
         const found = signIn.exec(line)?.[0]
         if (found === undefined) say(line)
         else resolve(found)
@@ -77,13 +79,11 @@ export async function ownPlane(
     folder,
     startedMs: performance.now() - startedAt,
     async signInLink() {
-      if (first === undefined) throw new Error('The sign-in link of this control plane was used.')
-      const given = first
+      const given = first ?? (await newSignInLink(own))
       first = undefined
       return given
     },
     async stop() {
-      process.off('exit', stopNow)
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
       await gone
     },
@@ -91,11 +91,11 @@ export async function ownPlane(
 }
 
 /** What `npm run sign-in-link` prints for the control plane of this checkout. */
-async function newSignInLink(): Promise<string> {
-  const child = spawn(process.execPath, ['scripts/sign-in-link.mjs'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
-  await once(child, 'close')
+async function newSignInLink(env: Record<string, string>): Promise<string> {
+  const { output } = await capture(process.execPath, ['scripts/sign-in-link.mjs'], {
+    cwd: root,
+    env: { ...process.env, ...env },
+  })
   const found = signIn.exec(output)?.[0]
   if (found === undefined) throw new Error(output.trim().split('\n').at(-1) ?? 'npm run sign-in-link printed nothing')
   return found

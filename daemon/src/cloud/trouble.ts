@@ -32,18 +32,19 @@ const untrusted = new Set([
 export function unreachable(url: string, error: unknown): string {
   const chain = causes(error)
   for (const { code } of chain) {
-    if (code !== undefined && untrusted.has(code)) return `Cannot reach ${url}: ${UNTRUSTED}.`
+    if (code !== undefined && untrusted.has(code)) return sentence(url, UNTRUSTED)
     const known = code === undefined ? undefined : network[code]
-    if (known !== undefined) return `Cannot reach ${url}: ${known}.`
+    if (known !== undefined) return sentence(url, known)
   }
   const status = chain.map(({ message }) => /Unexpected server response: (\d+)/.exec(message ?? '')?.[1]).find(Boolean)
   if (status !== undefined)
     return `${url} answered ${status} where an Agent Relay control plane opens its socket: check the address, and that proxies before it pass WebSocket.`
-  if ((error as { name?: string } | undefined)?.name === 'TimeoutError')
-    return `Cannot reach ${url}: ${network.ETIMEDOUT}.`
+  if ((error as { name?: string } | undefined)?.name === 'TimeoutError') return sentence(url, network.ETIMEDOUT ?? '')
   const last = chain.at(-1)
   return `Cannot reach ${url}: ${last?.message || last?.code || 'the connection failed'}; check the address and your network.`
 }
+
+const sentence = (url: string, why: string): string => `Cannot reach ${url}: ${why}${why.endsWith('?') ? '' : '.'}`
 
 type Cause = { code: string | undefined; message: string | undefined }
 
