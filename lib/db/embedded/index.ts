@@ -1,4 +1,5 @@
 /** The Postgres that comes with the control plane: used when DATABASE_URL is unset, and by every test run. */
+import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '#lib/operator-error.ts'
 import { clusterUrl, isPortFree, moveToFreePort, prepareCluster } from './cluster.ts'
@@ -30,7 +31,7 @@ const longestWaitMs = 10_000
  * @throws OperatorError DATABASE_FOLDER, DATABASE_BROKEN, DATABASE_BUSY, NO_POSTGRES, POSTGRES_ROOT
  */
 export async function startEmbedded({ folder, settings = {}, onTrouble }: Options): Promise<EmbeddedPostgres> {
-  let cluster = await prepareCluster(folder)
+  let cluster = await prepareCluster(path.resolve(folder))
   let running = await findSurvivor(cluster)
   if (!running) {
     if (!(await isPortFree(cluster.port))) cluster = await moveToFreePort(cluster)
