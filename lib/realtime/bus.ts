@@ -14,8 +14,6 @@ export type BusEvents = {
   disconnect: [{ machineId: string; error: WireError }]
   /** Rows were put into the mailboxes of these machines. */
   mail: [{ machineIds: string[] }]
-  /** A person's sessions or memberships changed; open dashboards must be checked again. */
-  access: [{ userId: string }]
 }
 
 const key = Symbol.for('agent-relay.bus')

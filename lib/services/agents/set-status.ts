@@ -14,6 +14,7 @@ export async function setStatus(ctx: Ctx<MachineActor>, input: z.infer<typeof St
   const hasChanged = await withTransaction(ctx.db, async (tx) => {
     let count = 0
     for (const { name, epoch, status } of changes) {
+      if (epoch > 0x7fffffff) continue
       const { count: changed } = await tx.agent.updateMany({
         where: { orgId, machineId, nameKey: nameKey(name), epoch, releasedAt: null, status: { not: status } },
         data: { status, lastSeenAt: new Date() },

@@ -3,8 +3,11 @@
  * `node` names the control plane process that holds the socket.
  */
 import { LEASE_MS } from '@agent-relay/protocol'
+import type { Prisma } from '#lib/db/generated/client.ts'
 import { withTransaction } from '#lib/db/transaction.ts'
+import { DomainError } from '#lib/errors.ts'
 import type { Db, Tx } from '../context.ts'
+import { plainText } from '../plain-text.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 
 export type SessionFacts = {
@@ -19,17 +22,22 @@ export type SessionFacts = {
 
 const leaseEnd = (now: Date) => new Date(now.getTime() + LEASE_MS)
 
-/** Begins a session and ends every earlier one of the same machine. Returns its id; publish `roster` afterwards. */
+/**
+ * Begins a session and ends every earlier one of the same machine. Returns its id; publish `roster` afterwards.
+ * @throws DomainError KEY_REVOKED when the machine was revoked meanwhile
+ */
 export async function openSession(db: Db, facts: SessionFacts): Promise<string> {
   const { orgId, machineId, bootId, node, address, version, latencyMs } = facts
   return withTransaction(db, async (tx) => {
     const now = new Date()
     await bumpRoster(tx, orgId)
     await tx.machineSession.updateMany({ where: { machineId, endedAt: null }, data: { endedAt: now } })
-    await tx.machine.update({
-      where: { id: machineId },
-      data: { lastSeenAt: now, version, ...(address && { address }) },
+    const { count } = await tx.machine.updateMany({
+      where: { id: machineId, revokedAt: null },
+      data: { lastSeenAt: now, version: plainText(version), ...(address && { address }) },
     })
+    if (count === 0)
+      throw new DomainError('KEY_REVOKED', 'This machine was revoked. To link it again, run: agent-relay link')
     const session = await tx.machineSession.create({
       data: { orgId, machineId, bootId, node, latencyMs, startedAt: now, leaseExpiresAt: leaseEnd(now) },
     })
@@ -37,63 +45,52 @@ export async function openSession(db: Db, facts: SessionFacts): Promise<string> 
   })
 }
 
-/** Renews the leases of all these sessions in one statement, however many; latencies are in ms. */
-export async function renewLeases(db: Db, sessions: { id: string; latencyMs: number | null }[]): Promise<void> {
-  if (sessions.length === 0) return
+/** Renews these leases in one statement, however many, and returns the ids that were still open. Latencies are in ms. */
+export async function renewLeases(db: Db, sessions: { id: string; latencyMs: number | null }[]): Promise<Set<string>> {
+  if (sessions.length === 0) return new Set()
   const now = new Date()
   const rows = JSON.stringify(sessions.map(({ id, latencyMs }) => ({ id, latency: latencyMs })))
-  await db.$executeRaw`
+  const renewed = await db.$queryRaw<{ id: string }[]>`
     WITH live AS (SELECT id::uuid, latency FROM jsonb_to_recordset(${rows}::jsonb) AS r(id text, latency float8)),
     renewed AS (
       UPDATE "MachineSession" s SET "leaseExpiresAt" = ${leaseEnd(now)}, "latencyMs" = COALESCE(live.latency, s."latencyMs")
-      FROM live WHERE s.id = live.id AND s."endedAt" IS NULL RETURNING s."machineId"
-    )
-    UPDATE "Machine" m SET "lastSeenAt" = ${now} FROM renewed WHERE m.id = renewed."machineId"`
+      FROM live WHERE s.id = live.id AND s."endedAt" IS NULL RETURNING s.id, s."machineId"
+    ),
+    seen AS (UPDATE "Machine" m SET "lastSeenAt" = ${now} FROM renewed WHERE m.id = renewed."machineId")
+    SELECT id::text FROM renewed`
+  return new Set(renewed.map(({ id }) => id))
 }
 
-/** Ends one session. The machine and its names show offline, unless a newer session has begun. Returns whether it was open. */
-export async function endSession(db: Db, id: string): Promise<boolean> {
-  return withTransaction(db, async (tx) => {
-    const now = new Date()
-    const { count } = await tx.machineSession.updateMany({ where: { id, endedAt: null }, data: { endedAt: now } })
-    if (count === 0) return false
-    const { machineId, orgId } = await tx.machineSession.findUniqueOrThrow({ where: { id } })
-    await tx.machine.update({ where: { id: machineId }, data: { lastSeenAt: now } })
-    await markOffline(tx, [machineId], now)
-    await bumpRoster(tx, orgId)
-    return true
-  })
-}
+/** Which sessions to end: given ones, those whose lease has run out, or all that other processes left behind. */
+export type WhichSessions = { ids: string[] } | { leaseOver: true } | { notOfNode: string }
 
 /**
- * Ends the sessions that nobody renews any more: those whose lease has run out and, at the start of a process that is the
- * only one (`exceptNode`), all that another process left behind. Returns the organizations that changed.
+ * Ends sessions; their machines and names show offline, unless a newer session has begun. Returns the organizations that
+ * changed; publish `roster` for each.
  */
-export async function endStaleSessions(db: Db, { exceptNode }: { exceptNode?: string } = {}): Promise<string[]> {
+export async function endSessions(db: Db, which: WhichSessions): Promise<string[]> {
   return withTransaction(db, async (tx) => {
     const now = new Date()
-    const stale = await tx.machineSession.findMany({
-      where: {
-        endedAt: null,
-        ...(exceptNode === undefined ? { leaseExpiresAt: { lte: now } } : { node: { not: exceptNode } }),
-      },
+    const open = await tx.machineSession.findMany({
+      where: { endedAt: null, ...condition(which, now) },
       select: { id: true, orgId: true, machineId: true },
     })
-    if (stale.length === 0) return []
+    if (open.length === 0) return []
+    // In a fixed order, so that two processes that clean up at once do not deadlock.
+    const orgIds = [...new Set(open.map(({ orgId }) => orgId))].sort()
+    for (const orgId of orgIds) await bumpRoster(tx, orgId)
     await tx.machineSession.updateMany({
-      where: { id: { in: stale.map(({ id }) => id) }, endedAt: null },
+      where: { id: { in: open.map(({ id }) => id) }, endedAt: null },
       data: { endedAt: now },
     })
-    await markOffline(
-      tx,
-      stale.map(({ machineId }) => machineId),
-      now,
-    )
-    // In a fixed order, so that two processes that clean up at once do not deadlock.
-    const orgIds = [...new Set(stale.map(({ orgId }) => orgId))].sort()
-    for (const orgId of orgIds) await bumpRoster(tx, orgId)
+    await markOffline(tx, [...new Set(open.map(({ machineId }) => machineId))], now)
     return orgIds
   })
+}
+
+function condition(which: WhichSessions, now: Date): Prisma.MachineSessionWhereInput {
+  if ('ids' in which) return { id: { in: which.ids } }
+  return 'notOfNode' in which ? { node: { not: which.notOfNode } } : { leaseExpiresAt: { lte: now } }
 }
 
 async function markOffline(tx: Tx, machineIds: string[], now: Date): Promise<void> {
@@ -102,8 +99,10 @@ async function markOffline(tx: Tx, machineIds: string[], now: Date): Promise<voi
     select: { machineId: true },
   })
   const returned = new Set(back.map(({ machineId }) => machineId))
+  const gone = machineIds.filter((id) => !returned.has(id))
+  await tx.machine.updateMany({ where: { id: { in: gone } }, data: { lastSeenAt: now } })
   await tx.agent.updateMany({
-    where: { machineId: { in: machineIds.filter((id) => !returned.has(id)) }, status: { not: 'offline' } },
+    where: { machineId: { in: gone }, status: { not: 'offline' } },
     data: { status: 'offline', lastSeenAt: now },
   })
 }

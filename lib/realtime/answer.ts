@@ -1,0 +1,71 @@
+/** Every frame is read by its schema, and every frame is answered: with a value, or with an error that says what to do. */
+import type { Answer, MachineEvents, WireError } from '@agent-relay/protocol'
+import type { z } from 'zod'
+import { DomainError, toWireError } from '#lib/errors.ts'
+import type { Log } from './log.ts'
+
+type Handler<I, O> = (input: I) => Promise<O> | O
+type Register = {
+  on(event: string, listener: (input: unknown, reply?: unknown) => void): unknown
+}
+
+export type Rate = { perSecond: number; burst: number }
+
+/** A bucket of uses that fills up over time; `take` says whether there were enough in it. */
+function bucket({ perSecond, burst }: Rate): (count: number) => boolean {
+  let level = burst
+  let at = performance.now()
+  return (count) => {
+    const now = performance.now()
+    level = Math.min(burst, level + ((now - at) / 1000) * perSecond)
+    at = now
+    if (level < count) return false
+    level -= count
+    return true
+  }
+}
+
+export type Answering = {
+  answer<I, O>(
+    event: keyof MachineEvents | 'subscribe',
+    schema: z.ZodType<I>,
+    handler: Handler<I, O>,
+    options?: { rate?: Rate; cost?: (input: I) => number },
+  ): void
+}
+
+/** Frames that are not messages: names, states, traces. A daemon with 500 agents that all change stays far below. */
+const usual: Rate = { perSecond: 50, burst: 500 }
+
+export function answering(socket: Register, log: Log): Answering {
+  return {
+    answer(event, schema, handler, { rate = usual, cost = () => 1 } = {}) {
+      const take = bucket(rate)
+      socket.on(event, async (raw, reply) => {
+        const send = (answer: Answer<unknown>) => {
+          if (typeof reply === 'function') reply(answer)
+        }
+        const input = schema.safeParse(raw)
+        if (!input.success) return send({ ok: false, error: badFrame(event, input.error) })
+        if (!take(cost(input.data))) return send({ ok: false, error: tooMany(event) })
+        try {
+          send({ ok: true, value: await handler(input.data) })
+        } catch (error) {
+          if (!(error instanceof DomainError)) log.error({ err: error, event }, 'frame failed')
+          send({ ok: false, error: toWireError(error) })
+        }
+      })
+    },
+  }
+}
+
+function badFrame(event: string, error: z.ZodError): WireError {
+  const issue = error.issues[0]
+  const where = issue && issue.path.length > 0 ? ` at ${issue.path.join('.')}` : ''
+  return { code: 'BAD_REQUEST', message: `The ${event} frame is malformed${where}: ${issue?.message ?? 'unreadable'}.` }
+}
+
+const tooMany = (event: string): WireError => ({
+  code: 'RATE_LIMITED',
+  message: `Too many ${event} frames at once. Wait a moment and send again.`,
+})

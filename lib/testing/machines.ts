@@ -1,0 +1,211 @@
+/** Machines for tests: linked by the real verbs, speaking the control protocol over real sockets. */
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  type AgentClaim,
+  type Answer,
+  type ControlEvents,
+  controlProofText,
+  type Envelope,
+  MACHINES_NAMESPACE,
+  type MachineEvents,
+  type Roster,
+  SOCKET_PATH,
+  type Welcome,
+} from '@agent-relay/protocol'
+import { io, type Socket } from 'socket.io-client'
+import { type Realtime, startRealtime } from '#lib/realtime/index.ts'
+import type { Log } from '#lib/realtime/log.ts'
+import type { Db, UserActor } from '#lib/services/context.ts'
+import { createMachineKey } from '#lib/services/machines/create-machine-key.ts'
+import { nextRowId } from '#lib/services/messages/row-id.ts'
+import { contextOf } from './people.ts'
+
+export type LinkedMachine = { id: string; orgId: string; name: string; key: string; identity: Identity }
+export type Identity = { publicKey: string; privateKey: KeyObject }
+
+export function makeIdentity(): Identity {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  return { publicKey: publicKey.export({ format: 'jwk' }).x as string, privateKey }
+}
+
+/** A machine of this person, its identity not bound yet. */
+export async function linkMachine(db: Db, owner: UserActor, orgId: string, name: string): Promise<LinkedMachine> {
+  const { key, machine } = await createMachineKey(contextOf(db, owner), { org: orgId, name })
+  return { id: machine.id, orgId, name: machine.name, key, identity: makeIdentity() }
+}
+
+/** Errors that nobody expected are shown; the rest of the log is not. */
+export const testLog: Log = {
+  info: () => undefined,
+  debug: () => undefined,
+  warn: (fields, message) => console.warn(message, fields),
+  error: (fields, message) => console.error(message, fields),
+}
+
+export type TestGateway = { url: string; realtime: Realtime; close(): Promise<void> }
+
+/** A gateway on a free port (or on `port`, to come back where another was). */
+export async function startGateway(
+  db: Db,
+  { port = 0, ...options }: { port?: number; pingIntervalMs?: number } = {},
+): Promise<TestGateway> {
+  const http: Server = createServer((_, response) => response.writeHead(404).end())
+  const realtime = await startRealtime({ httpServer: http, log: testLog, db, ...options })
+  http.listen(port, '127.0.0.1')
+  await once(http, 'listening')
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const close = async () => {
+    await realtime.close()
+    http.closeAllConnections()
+    await new Promise((resolve) => http.close(resolve))
+  }
+  return { url, realtime, close }
+}
+
+export type MachineClient = {
+  socket: Socket<ControlEvents, MachineEvents>
+  machine: LinkedMachine
+  welcome: Welcome
+  /** Everything delivered so far. */
+  delivered: Envelope[]
+  /** The roster as the deltas have made it. */
+  roster: Roster
+  /** Resolves once `condition` holds; looks again at every frame that comes. */
+  until(condition: () => boolean): Promise<void>
+  ask<E extends keyof MachineEvents>(event: E, input: Parameters<MachineEvents[E]>[0]): Promise<Answer<unknown>>
+  claim(name: string, epoch?: number | null): Promise<number>
+  close(): Promise<void>
+}
+
+type ConnectOptions = {
+  identity?: Identity
+  key?: string
+  /** Answers the challenge; `null` never does. */
+  prove?: null
+  origin?: string
+}
+
+export function dial(
+  url: string,
+  machine: LinkedMachine,
+  options: ConnectOptions = {},
+): Socket<ControlEvents, MachineEvents> {
+  const { identity = machine.identity, key = machine.key, prove } = options
+  const bootId = randomUUID()
+  const socket: Socket<ControlEvents, MachineEvents> = io(url + MACHINES_NAMESPACE, {
+    path: SOCKET_PATH,
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+    auth: { v: 1, key, bootId, version: '0.0.1' },
+    ...(options.origin && { extraHeaders: { origin: options.origin } }),
+  })
+  if (prove !== null)
+    socket.on('challenge', (challenge, reply) => {
+      const signature = sign(null, Buffer.from(controlProofText(challenge, bootId)), identity.privateKey)
+      reply({ signature: signature.toString('base64url'), publicKey: identity.publicKey })
+    })
+  return socket
+}
+
+/** Connects and waits for `welcome`; rejects with the server's last word. */
+export async function connectMachine(
+  url: string,
+  machine: LinkedMachine,
+  options: ConnectOptions = {},
+): Promise<MachineClient> {
+  const socket = dial(url, machine, options)
+  const welcome = await new Promise<Welcome>((resolve, reject) => {
+    socket.once('welcome', resolve)
+    socket.once('goodbye', reject)
+    socket.once('connect_error', (error) => reject((error as { data?: unknown }).data ?? error))
+  }).catch((error) => {
+    socket.disconnect()
+    throw error
+  })
+  const delivered: Envelope[] = []
+  let changed: () => void = () => undefined
+  const client: MachineClient = {
+    socket,
+    machine,
+    welcome,
+    delivered,
+    roster: welcome.roster,
+    async until(condition) {
+      while (!condition())
+        await new Promise<void>((resolve) => {
+          changed = resolve
+        })
+    },
+    ask: (event, input) =>
+      new Promise((resolve) => (socket as Socket).emit(event, input, (answer: Answer<unknown>) => resolve(answer))),
+    async claim(name, epoch = null) {
+      const answer = await client.ask('agents.claim', { agent: claimOf(name, epoch) })
+      if (!answer.ok) throw answer.error
+      const { result } = answer.value as { result: { ok: true; epoch: number } | { ok: false; error: unknown } }
+      if (!result.ok) throw result.error
+      return result.epoch
+    },
+    async close() {
+      socket.disconnect()
+    },
+  }
+  socket.on('deliver', ({ envelopes }) => {
+    delivered.push(...envelopes)
+    changed()
+  })
+  socket.on('roster', (delta) => {
+    if (delta.base !== client.roster.version) throw new Error(`delta of ${delta.base} on ${client.roster.version}`)
+    const gone = new Set(delta.removedMachines)
+    const machineIds = new Set(delta.machines.map(({ id }) => id))
+    const names = new Set([...delta.removedAgents, ...delta.agents.map(({ name }) => name.toLowerCase())])
+    client.roster = {
+      ...client.roster,
+      version: delta.version,
+      machines: [...client.roster.machines.filter(({ id }) => !gone.has(id) && !machineIds.has(id)), ...delta.machines],
+      agents: [...client.roster.agents.filter(({ name }) => !names.has(name.toLowerCase())), ...delta.agents],
+    }
+    changed()
+  })
+  socket.on('returned', () => changed())
+  return client
+}
+
+export const claimOf = (name: string, epoch: number | null = null): AgentClaim => ({
+  name,
+  epoch,
+  status: 'online',
+  project: null,
+  repository: null,
+  client: null,
+  model: null,
+  capabilities: [],
+})
+
+/** A message number `seq` from one agent to another; streams are named after both. */
+export function envelopeOf(
+  from: { machine: LinkedMachine; agent: string; epoch: number },
+  to: { machine: string; agent: string },
+  seq: number,
+  rest: Partial<Envelope> = {},
+): Envelope {
+  return {
+    v: 1,
+    id: nextRowId(),
+    org: from.machine.orgId,
+    from: { machine: from.machine.id, agent: from.agent, epoch: from.epoch },
+    to,
+    stream: `${from.agent}>${to.agent}`,
+    outboxEpoch: 'e1',
+    seq,
+    ttlMs: 60_000,
+    priority: 1,
+    ts: Date.now(),
+    trace: 'test',
+    body: `message ${seq}`,
+    ...rest,
+  }
+}
