@@ -101,7 +101,9 @@ async function signIn(jar: CookieJar, login: string, callbackUrl = '/o/acme'): P
 /** next-auth goes to our error page by way of two of its own. */
 async function settled(jar: CookieJar, response: Response): Promise<Response> {
   const location = response.headers.get('location') ?? ''
-  return new URL(location).pathname.startsWith('/api/auth/') ? settled(jar, await jar.fetch(location)) : response
+  return new URL(location, app.url).pathname.startsWith('/api/auth/')
+    ? settled(jar, await jar.fetch(location))
+    : response
 }
 
 const actorOf = (jar: CookieJar) =>

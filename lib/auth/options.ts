@@ -1,6 +1,7 @@
 import type { NextAuthOptions } from 'next-auth'
 import { getDb } from '#lib/db/client.ts'
 import { env } from '#lib/env.ts'
+import { getLog } from '#lib/log.ts'
 import { paths } from '#lib/paths.ts'
 import type { Db } from '#lib/services/context.ts'
 import { authAdapter } from './adapter.ts'
@@ -20,5 +21,16 @@ export function authOptions(db: Db = getDb()): NextAuthOptions {
     useSecureCookies: isSecureInstall(),
     ...(variables.AUTH_SECRET && { secret: variables.AUTH_SECRET }),
     callbacks: { redirect: safeRedirect },
+    logger: {
+      error: (code, detail) => getLog().warn({ code, reason: reasonOf(detail) }, 'a sign-in failed'),
+      warn: (code) => getLog().debug({ code }, 'next-auth warns'),
+      debug: () => undefined,
+    },
   }
+}
+
+/** The message alone: what next-auth logs beside it holds profiles and tokens. */
+function reasonOf(detail: unknown): string {
+  const error = detail instanceof Error ? detail : (detail as { error?: unknown } | undefined)?.error
+  return error instanceof Error ? error.message : String(error ?? '')
 }

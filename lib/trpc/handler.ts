@@ -1,6 +1,7 @@
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { browserContext } from '../auth/actor.ts'
 import { isSameOrigin } from '../auth/origin.ts'
+import { getLog } from '../log.ts'
 import { paths } from '../paths.ts'
 import { appRouter } from './router.ts'
 
@@ -15,5 +16,9 @@ export const handleTrpc = (request: Request): Promise<Response> =>
       ...(await browserContext(request.headers)),
       isOwnPage: isSameOrigin(request.headers),
     }),
+    onError: ({ error, path, ctx }) => {
+      if (error.code === 'INTERNAL_SERVER_ERROR')
+        getLog().error({ err: error.cause ?? error, path, requestId: ctx?.requestId }, 'a procedure failed')
+    },
     responseMeta: () => ({ headers: new Headers({ 'cache-control': 'no-store' }) }),
   })
