@@ -1,5 +1,7 @@
 /** The control plane's composition root: Next and sockets on one port, and an orderly end. Started by scripts/start.ts. */
 import { createServer, type IncomingMessage } from 'node:http'
+import { createSignInLink } from '#lib/auth/local-link.ts'
+import { signInOptions } from '#lib/auth/sign-in-options.ts'
 import { getDb } from '#lib/db/client.ts'
 import { env } from '#lib/env.ts'
 import { listen } from '#lib/http/listen.ts'
@@ -48,6 +50,7 @@ async function main(): Promise<void> {
   await listen(http, PORT, HOST)
   log.info({ url: PUBLIC_URL, host: HOST, port: PORT, dev }, 'the control plane is ready')
   process.send?.({ ready: PUBLIC_URL })
+  await announce(PUBLIC_URL)
 
   onceTold(log, async () => {
     processState().draining = true
@@ -59,10 +62,20 @@ async function main(): Promise<void> {
   })
 }
 
+/** On stdout, and not in the log: the link signs in whoever has it. */
+async function announce(url: string): Promise<void> {
+  console.log(`\nAgent Relay runs at ${url}`)
+  if (signInOptions().local) {
+    const link = await createSignInLink(getDb())
+    console.log(`Sign in, once and within 15 minutes: ${link.url}\nAnother link: npm run sign-in-link`)
+  }
+  console.log('Ctrl-C stops everything.\n')
+}
+
 /** Not by `new URL`: that throws on what strangers send, such as `//`. */
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string
 
-const isSocketPath = (pathname: string): boolean => pathname.startsWith(paths.api.socket())
+const isSocketPath = (pathname: string): boolean => pathname.startsWith(`${paths.api.socket()}/`)
 
 process.on('uncaughtException', (error) => {
   getLog().fatal({ err: error }, 'a defect ended the process')

@@ -141,6 +141,6 @@ export function env(): Env {
 }
 
 /** Reads .env of the working folder, when there is one, under the variables that are already set. */
-function loadEnvFile(): void {
+export function loadEnvFile(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')
 }
