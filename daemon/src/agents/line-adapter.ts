@@ -1,8 +1,8 @@
 /** Line programs, such as scripts, REPLs and `cat`: they say by printing lines and hear by reading their standard input. */
 
+import { frameMessage } from '../text/frame.ts'
 import type { Adapter, AdapterKind } from './adapter.ts'
 import { createDraft } from './draft.ts'
-import { frameMessage } from './frame.ts'
 import type { Program } from './program.ts'
 import { createRelayReader, type RelayEvent } from './relay-reader.ts'
 import { createScreenMode } from './screen-mode.ts'

@@ -4,7 +4,7 @@
  * Pure: bytes in, events out. Lines are cut from the raw bytes, so chunk boundaries cannot matter.
  */
 import { MAX_BODY_BYTES, utf8Length } from '@agent-relay/protocol'
-import { plainLine } from './plain-text.ts'
+import { plainLine } from '../text/plain-text.ts'
 import { type Opening, readOpening } from './relay-opening.ts'
 
 export type RelayEvent =

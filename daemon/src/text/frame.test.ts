@@ -1,8 +1,8 @@
 import type { Message } from '@agent-relay/protocol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createRelayReader } from '../agents/relay-reader.ts'
 import { frameMessage } from './frame.ts'
-import { createRelayReader } from './relay-reader.ts'
 
 const message = (body: string, more: Partial<Message> = {}): Message => ({
   id: '0199a000-0000-7000-8000-000000000001',

@@ -10,7 +10,7 @@ const escapes =
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
 /** Removes ANSI sequences and control characters; tabs and newlines stay. */
-export const stripControls = (text: string): string => text.replace(escapes, '').replace(controls, '')
+const stripControls = (text: string): string => text.replace(escapes, '').replace(controls, '')
 
 /**
  * One line of output without its line feed. Carriage returns at its end belong to the line end; one in the middle starts the
@@ -20,3 +20,9 @@ export function plainLine(raw: string): string {
   const line = raw.replace(escapes, '').replace(/\r+$/, '')
   return line.slice(line.lastIndexOf('\r') + 1).replace(controls, '')
 }
+
+// Format characters (bidirectional marks, zero-width, tags, BOM) and letters that print nothing.
+const invisible = /[\p{Cf}\u115f\u1160\u17b4\u17b5\u2028\u2029\u3164\uffa0]/gu
+
+/** Somebody else's text with nothing in it that moves a cursor, reorders or hides: fit for a terminal. */
+export const visibleText = (text: string): string => stripControls(text.replace(/\r\n?/g, '\n')).replace(invisible, '')
