@@ -2,11 +2,11 @@
 import { cli as bin } from '../scripts/scene/machine.ts'
 import { bareNodeMs, processMs } from './baselines.ts'
 import { connectAs, openLab } from './daemons.ts'
-import type { Figure } from './figures.ts'
+import type { Figure, Settings } from './figures.ts'
 
 const ROUNDS = 20
 
-export async function cli(repeats: number): Promise<Figure[]> {
+export async function cli({ repeats }: Settings): Promise<Figure[]> {
   const lab = await openLab()
   try {
     const machine = lab.machine('cli')

@@ -10,6 +10,12 @@ export type Figure = {
   goal?: string
 }
 
+export type Settings = {
+  repeats: number
+  /** Also run the same work through other programs that are on the PATH. */
+  hasPeers: boolean
+}
+
 export type Spread = { min: number; median: number; max: number }
 
 export function spread(values: number[]): Spread {

@@ -1,17 +1,20 @@
-/** `npm run bench [-- NAME…] [--repeats N]`: real processes of the built bundles; prints one table, writes bench/results.json. */
+/** `npm run bench [-- NAME…] [--repeats N] [--peers]`: real processes of the built bundles; prints one table, writes bench/results.json. */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cli } from './cli.ts'
-import { type Figure, ratios, spread, table } from './figures.ts'
+import { type Figure, ratios, type Settings, spread, table } from './figures.ts'
 import { local } from './local.ts'
 import { relay } from './relay.ts'
 import { start } from './start.ts'
 
-const all: Record<string, (repeats: number) => Promise<Figure[]>> = { local, relay, start, cli }
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { repeats: { type: 'string' } } })
+const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, start, cli }
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { repeats: { type: 'string' }, peers: { type: 'boolean', default: false } },
+})
 const unknown = positionals.find((name) => !Object.hasOwn(all, name))
 if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}; there are: ${Object.keys(all).join(', ')}`)
@@ -32,7 +35,7 @@ if (built.status !== 0) {
 const figures: Figure[] = []
 for (const name of positionals.length > 0 ? positionals : Object.keys(all)) {
   console.error(`${name} …`)
-  figures.push(...((await all[name]?.(repeats)) ?? []))
+  figures.push(...((await all[name]?.({ repeats, hasPeers: values.peers })) ?? []))
 }
 console.log(table(figures))
 writeFileSync(

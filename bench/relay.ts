@@ -4,7 +4,7 @@ import { signIn } from '../scripts/scene/person.ts'
 import { ownPlane } from '../scripts/scene/plane.ts'
 import type { Connection } from './connection.ts'
 import { connectAs, cpuMicros, openLab, pidOf } from './daemons.ts'
-import type { Figure } from './figures.ts'
+import type { Figure, Settings } from './figures.ts'
 import { type Pumped, pump } from './pump.ts'
 
 const loads = [
@@ -13,7 +13,7 @@ const loads = [
   { inFlight: 512, count: 10_000 },
 ]
 
-export async function relay(repeats: number): Promise<Figure[]> {
+export async function relay({ repeats }: Settings): Promise<Figure[]> {
   const plane = await ownPlane(() => undefined)
   const lab = await openLab()
   try {

@@ -2,9 +2,9 @@
 import { ownPlane } from '../scripts/scene/plane.ts'
 import { bareNodeMs } from './baselines.ts'
 import { openLab } from './daemons.ts'
-import type { Figure } from './figures.ts'
+import type { Figure, Settings } from './figures.ts'
 
-export async function start(repeats: number): Promise<Figure[]> {
+export async function start({ repeats }: Settings): Promise<Figure[]> {
   return [...(await daemonStart(repeats)), ...(await planeStart(repeats))]
 }
 
