@@ -12,6 +12,7 @@ import { OperatorError } from '#lib/operator-error.ts'
 import { paths } from '#lib/paths.ts'
 import { onceTold } from '#lib/process/shutdown.ts'
 import { processState } from '#lib/process/state.ts'
+import { startRealtime } from '#lib/realtime/index.ts'
 
 const dev = process.argv.includes('--dev')
 
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
     if (!isSocketPath(pathname) && !(dev && pathname.startsWith('/_next/'))) socket.destroy()
   })
 
+  const realtime = await startRealtime({ httpServer: http, log })
   await listen(http, PORT, HOST)
   log.info({ url: PUBLIC_URL, host: HOST, port: PORT, dev }, 'the control plane is ready')
   process.send?.({ ready: PUBLIC_URL })
@@ -54,6 +56,7 @@ async function main(): Promise<void> {
 
   onceTold(log, async () => {
     processState().draining = true
+    await realtime.close()
     const closed = new Promise((resolve) => http.close(resolve))
     http.closeIdleConnections()
     await closed
