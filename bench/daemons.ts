@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { type Connection, openConnection, type Push } from '../daemon/src/client/connection.ts'
+import { homePaths } from '../daemon/src/home/paths.ts'
 import { cli, type Machine, makeMachine } from '../scripts/scene/machine.ts'
-import { type Connection, openConnection } from './connection.ts'
 
 export type Lab = {
   machine(name: string): Machine
@@ -29,15 +30,34 @@ export async function openLab(): Promise<Lab> {
   }
 }
 
-/** A connection that speaks as this agent of a running daemon. */
-export async function connectAs(machine: Machine, name: string): Promise<Connection> {
-  const connection = await openConnection(path.join(machine.home, 'relay.sock'))
-  await connection.request('register', { name })
-  return connection
+/** Speaks as this agent of a running daemon. */
+export type AgentConnection = Pick<Connection, 'request' | 'close'> & {
+  /** From now on `handle` gets what is delivered. */
+  onDeliver(handle: (delivery: Delivery) => void): void
+}
+type Delivery = Extract<Push, { type: 'deliver' }>
+
+export async function connectAs(machine: Machine, name: string): Promise<AgentConnection> {
+  let handle = (_: Delivery): void => undefined
+  const { request, close } = await openConnection({
+    socket: homePaths(machine.home).socket,
+    client: 'bench/1',
+    onPush: (push) => {
+      if (push.type === 'deliver') handle(push)
+    },
+  })
+  await request('register', { name })
+  return {
+    request,
+    close,
+    onDeliver(next) {
+      handle = next
+    },
+  }
 }
 
 export async function pidOf(machine: Machine): Promise<number> {
-  return Number(readFileSync(path.join(machine.home, 'daemon.pid'), 'utf8'))
+  return Number(readFileSync(homePaths(machine.home).pid, 'utf8'))
 }
 
 /** CPU time of a process so far in µs, over all its threads; undefined where there is no /proc. */

@@ -1,10 +1,10 @@
 /** The work of `local` and `relay`: one agent sends, another receives and acknowledges; each message once and in order. */
-import type { Connection } from './connection.ts'
+import type { AgentConnection } from './daemons.ts'
 import { percentile } from './figures.ts'
 
 export const BODY_BYTES = 200
 
-type Work = { from: Connection; to: Connection; address: string; count: number; inFlight: number }
+type Work = { from: AgentConnection; to: AgentConnection; address: string; count: number; inFlight: number }
 export type Pumped = { perSecond: number; p50Ms: number }
 
 /**

@@ -2,8 +2,7 @@
 
 import { signIn } from '../scripts/scene/person.ts'
 import { ownPlane } from '../scripts/scene/plane.ts'
-import type { Connection } from './connection.ts'
-import { connectAs, cpuMicros, openLab, pidOf } from './daemons.ts'
+import { type AgentConnection, connectAs, cpuMicros, openLab, pidOf } from './daemons.ts'
 import type { Figure, Settings } from './figures.ts'
 import { type Pumped, pump } from './pump.ts'
 
@@ -54,7 +53,7 @@ export async function relay({ repeats }: Settings): Promise<Figure[]> {
 }
 
 /** Waits until this daemon's roster has the agent. */
-async function known(from: Connection, name: string): Promise<void> {
+async function known(from: AgentConnection, name: string): Promise<void> {
   for (;;) {
     const { agents } = await from.request('agents', {})
     if (agents.some((agent) => agent.name === name)) return

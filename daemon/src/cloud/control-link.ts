@@ -7,6 +7,7 @@ import {
   type AgentStatusChange,
   ClaimResult,
   Envelope,
+  MAX_BATCH,
   RelayResult,
   type ReturnBatch,
   Returned,
@@ -209,7 +210,10 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     claim: async (agent) => read(ClaimAnswer, await ask('agents.claim', { agent }), 'agents.claim').result,
     setStatus: async (changes) => void (await ask('agents.status', { changes })),
     release: async (name) => void (await ask('agents.release', { name })),
-    traces: async (traces) => void (await ask('traces', { traces })),
+    async traces(reports) {
+      for (let from = 0; from < reports.length; from += MAX_BATCH)
+        await ask('traces', { traces: reports.slice(from, from + MAX_BATCH) })
+    },
     state: () => ({ ...state }),
     latencyMs: () => session?.latencyMs() ?? null,
   }
