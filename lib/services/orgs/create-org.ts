@@ -8,8 +8,8 @@ import { freeSlug, slugify, slugProblem } from './slug.ts'
 
 /** Organizations that one person may own: far above any use, and an end to a script that has gone wrong. */
 const maxOwned = 100
-/** Each try reads anew what is free; two in a row lost to others is already unlikely. */
-const tries = 5
+/** See freeSlug for how a slug can be lost; the next try reads anew what is free. */
+const tries = 3
 
 /**
  * Creates a team organization with the caller as its owner. Without a slug the name makes one, numbered when it is taken.
@@ -34,10 +34,12 @@ export async function createOrg(ctx: Ctx<UserActor>, input: { name: string; slug
     throw new DomainError('PLAN_LIMIT', `You own ${owned} organizations and the limit is ${maxOwned}: use one of them.`)
 
   for (let attempt = 1; ; attempt++) {
-    const slug = await freeSlug(ctx.db, wanted)
-    if (input.slug !== undefined && slug !== wanted) throw takenSlug(wanted, slug)
     try {
-      const org = await withTransaction(ctx.db, (tx) => insertOrg(tx, ctx, { kind: 'team', name, slug }))
+      const org = await withTransaction(ctx.db, async (tx) => {
+        const slug = await freeSlug(tx, wanted)
+        if (input.slug !== undefined && slug !== wanted) throw takenSlug(wanted, slug)
+        return insertOrg(tx, ctx, { kind: 'team', name, slug })
+      })
       return orgSummary(org, 'owner')
     } catch (error) {
       if (!isSlugTaken(error) || attempt === tries) throw error

@@ -2,7 +2,7 @@
 import { OrgSlug } from '@agent-relay/protocol'
 import { isId } from '#lib/access/authorize.ts'
 import { reservedSlugs } from '#lib/paths.ts'
-import type { Db, Tx } from '../context.ts'
+import type { Tx } from '../context.ts'
 
 const maxLength = 39
 /** Room for `-999`, so that a suggestion of the longest slug is still a slug. */
@@ -30,12 +30,16 @@ export function slugProblem(slug: string): string | undefined {
   return undefined
 }
 
-/** `wanted` itself when it is free, else the first free of wanted-2, wanted-3, … Another transaction may still take it first. */
-export async function freeSlug(db: Db | Tx, wanted: string): Promise<string> {
+/**
+ * `wanted` itself when it is free, else the first free of wanted-2, wanted-3, … Whoever else wants the same waits until this
+ * transaction ends; only a slug that was wanted under another word, such as acme-2 itself, can still be lost to somebody.
+ */
+export async function freeSlug(tx: Tx, wanted: string): Promise<string> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`slug:${wanted}`}, 0))`
   for (let from = 2; ; from += 50) {
     const candidates = Array.from({ length: 50 }, (_, i) => numbered(wanted, from + i))
     if (from === 2 && slugProblem(wanted) === undefined) candidates.unshift(wanted)
-    const taken = await db.organization.findMany({ where: { slug: { in: candidates } }, select: { slug: true } })
+    const taken = await tx.organization.findMany({ where: { slug: { in: candidates } }, select: { slug: true } })
     const free = candidates.find((candidate) => !taken.some(({ slug }) => slug === candidate))
     if (free) return free
   }

@@ -13,7 +13,7 @@ export type NewUser = {
   image: string | null
 }
 
-const tries = 5
+const tries = 3
 
 /**
  * A user with their personal organization and its owner's membership: all of it or nothing. The organization's slug comes
