@@ -2,9 +2,6 @@
 import { z } from 'zod'
 import { AgentName, ProjectName } from './names.ts'
 
-/** Largest body in bytes of UTF-8. 256 KiB leaves a batch of messages within one Socket.IO frame. */
-export const MAX_BODY_BYTES = 256 * 1024
-
 export const DAY_MS = 86_400_000
 /** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
 export const DEFAULT_TTL_MS = 7 * DAY_MS

@@ -4,6 +4,17 @@ import type { Command } from './command.ts'
 type Load = () => Promise<Command>
 
 export const commands: Record<string, Load> = {
+  up: async () => (await import('./up.ts')).command,
+  down: async () => (await import('./down.ts')).command,
+  status: async () => (await import('./status.ts')).command,
+  run: async () => (await import('./run.ts')).command,
+  send: async () => (await import('./send.ts')).command,
+  inbox: async () => (await import('./inbox.ts')).command,
+  agents: async () => (await import('./agents.ts')).command,
+  machines: async () => (await import('./machines.ts')).command,
+  whoami: async () => (await import('./whoami.ts')).command,
+  trace: async () => (await import('./trace.ts')).command,
+  logs: async () => (await import('./logs.ts')).command,
   link: async () => (await import('./link.ts')).command,
   unlink: async () => (await import('./unlink.ts')).command,
 }
