@@ -68,3 +68,18 @@ export function toName(text: string): string | undefined {
     .slice(0, 64)
   return NAME.test(cleaned) ? cleaned : undefined
 }
+
+const maxSlug = 39
+
+/** The slug that a name becomes, or undefined when nothing of the name can stand in a URL. */
+export function toSlug(name: string): string | undefined {
+  const slug = name
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase()
+    .replace(/['’]/g, '')
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, maxSlug)
+    .replace(/^-+|-+$/g, '')
+  return OrgSlug.safeParse(slug).success ? slug : undefined
+}

@@ -1,10 +1,11 @@
+import { toSlug } from '@agent-relay/protocol'
 import { withTransaction } from '#lib/db/transaction.ts'
 import { DomainError } from '#lib/errors.ts'
 import type { OrgSummary } from '#lib/trpc/views.ts'
 import type { Ctx, UserActor } from '../context.ts'
 import { insertOrg, isSlugTaken } from './insert-org.ts'
 import { orgSummary } from './org-summary.ts'
-import { freeSlug, slugify, slugProblem } from './slug.ts'
+import { freeSlug, slugProblem } from './slug.ts'
 
 /** Organizations that one person may own: far above any use, and an end to a script that has gone wrong. */
 const maxOwned = 100
@@ -18,7 +19,7 @@ const tries = 3
  */
 export async function createOrg(ctx: Ctx<UserActor>, input: { name: string; slug?: string }): Promise<OrgSummary> {
   const name = input.name.trim()
-  const wanted = input.slug ?? slugify(name)
+  const wanted = input.slug ?? toSlug(name)
   if (wanted === undefined)
     throw new DomainError(
       'BAD_REQUEST',

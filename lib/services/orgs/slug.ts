@@ -8,19 +8,6 @@ const maxLength = 39
 /** Room for `-999`, so that a suggestion of the longest slug is still a slug. */
 const numbered = (base: string, n: number): string => `${base.slice(0, maxLength - 4).replace(/-+$/, '')}-${n}`
 
-/** The slug that a name becomes, or undefined when nothing of the name can stand in a URL. */
-export function slugify(name: string): string | undefined {
-  const slug = name
-    .normalize('NFKD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase()
-    .replace(/['’]/g, '')
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, maxLength)
-    .replace(/^-+|-+$/g, '')
-  return OrgSlug.safeParse(slug).success ? slug : undefined
-}
-
 /** Why nobody may have this slug, or undefined when only another organization could stand in the way. */
 export function slugProblem(slug: string): string | undefined {
   const parsed = OrgSlug.safeParse(slug)

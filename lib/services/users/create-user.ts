@@ -1,8 +1,9 @@
+import { toSlug } from '@agent-relay/protocol'
 import type { User } from '#lib/db/generated/client.ts'
 import { withTransaction } from '#lib/db/transaction.ts'
 import type { Db, Tx } from '../context.ts'
 import { insertOrg, isSlugTaken } from '../orgs/insert-org.ts'
-import { freeSlug, slugify } from '../orgs/slug.ts'
+import { freeSlug } from '../orgs/slug.ts'
 
 export type NewUser = {
   name: string
@@ -33,7 +34,7 @@ async function insertUser(tx: Tx, { name, handle, email, image }: NewUser): Prom
   const user = await tx.user.create({
     data: { name, handle, email, emailVerified: email === null ? null : new Date(), image },
   })
-  const slug = await freeSlug(tx, slugify(handle) ?? 'personal')
+  const slug = await freeSlug(tx, toSlug(handle) ?? 'personal')
   const actor = { kind: 'user' as const, userId: user.id, label: handle }
   await insertOrg(tx, { actor, address: null }, { kind: 'personal', name, slug })
   return user
