@@ -24,6 +24,9 @@ export const paths = {
   },
 } as const
 
+/** Keeps the slug of the organization that one was in last. */
+export const lastOrgCookie = 'agent-relay.org'
+
 /** First path segments and words that no organization may have as its slug. */
 export const reservedSlugs = new Set([
   'api',

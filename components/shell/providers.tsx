@@ -4,6 +4,7 @@ import { NuqsAdapter } from 'nuqs/adapters/next/app'
 import type { ReactNode } from 'react'
 import { Toaster } from 'sonner'
 import { ClockProvider } from '../format/time.tsx'
+import { QueryProvider } from './trpc.tsx'
 
 /** What every page stands on: theme, clock, URL state, toasts. `now` is the server's clock at rendering, ms. */
 export function Providers({ now, children }: { now: number; children: ReactNode }) {
@@ -11,7 +12,7 @@ export function Providers({ now, children }: { now: number; children: ReactNode 
     <ThemeProvider attribute="class" disableTransitionOnChange>
       <ClockProvider now={now}>
         <NuqsAdapter>
-          {children}
+          <QueryProvider>{children}</QueryProvider>
           <Toaster
             position="bottom-right"
             toastOptions={{

@@ -1,0 +1,217 @@
+'use client'
+import { useQuery } from '@tanstack/react-query'
+import Link from 'next/link'
+import { parseAsString, parseAsStringLiteral, useQueryStates } from 'nuqs'
+import { useCallback, useMemo } from 'react'
+import { paths } from '#lib/paths.ts'
+import type { AgentRow } from '#lib/trpc/views.ts'
+import { count } from '../format/format.ts'
+import { Ago } from '../format/time.tsx'
+import { installCommand } from '../machines/commands.ts'
+import { AgentShape, AgentStatusMark } from '../marks/status.tsx'
+import { PageBar } from '../shell/page-bar.tsx'
+import { useTRPC } from '../shell/trpc.tsx'
+import { Command } from '../ui/copy.tsx'
+import { by, type Column, DataTable, type Layout } from '../ui/data-table.tsx'
+import { Empty, Failed } from '../ui/empty.tsx'
+import { SearchBox } from '../ui/search-box.tsx'
+import { Segmented } from '../ui/segmented.tsx'
+import { BoneRows } from '../ui/skeleton.tsx'
+
+const shows = ['all', 'online', 'waiting', 'offline'] as const
+type Show = (typeof shows)[number]
+
+const matches = (agent: AgentRow, show: Show): boolean =>
+  show === 'all' ||
+  (show === 'online' ? agent.status !== 'offline' : show === 'waiting' ? agent.waiting > 0 : agent.status === 'offline')
+
+const found = (agent: AgentRow, q: string): boolean =>
+  [agent.name, agent.machine.name, agent.person, agent.project, agent.client, agent.model, agent.repository].some(
+    (text) => text?.toLowerCase().includes(q),
+  )
+
+/** Every agent of the organization; filters live in the URL. */
+export function Agents({ org, origin }: { org: string; origin: string }) {
+  const agents = useQuery(useTRPC().agents.list.queryOptions({ org }))
+  const [{ q, show }, setFilter] = useQueryStates({
+    q: parseAsString.withDefault(''),
+    show: parseAsStringLiteral(shows).withDefault('all'),
+  })
+  const setQ = useCallback((text: string) => void setFilter({ q: text || null }), [setFilter])
+  const rows = useMemo(() => {
+    const wanted = q.trim().toLowerCase()
+    return agents.data?.filter((agent) => matches(agent, show) && (wanted === '' || found(agent, wanted)))
+  }, [agents.data, q, show])
+  const columns = useMemo(() => columnsOf(org), [org])
+  const total = (choice: Show) => agents.data?.filter((agent) => matches(agent, choice)).length ?? 0
+  const online = total('online')
+  return (
+    <>
+      <PageBar title="Agents" fact={agents.data && `${count(online)} of ${count(agents.data.length)} online`} />
+      <div className="flex h-11 shrink-0 items-center gap-2 overflow-x-auto border-b border-hair px-3 sm:px-4">
+        <Segmented
+          label="Show"
+          value={show}
+          onChange={(next) => void setFilter({ show: next })}
+          choices={[
+            { value: 'all', label: 'All' },
+            { value: 'online', label: 'Online', count: online },
+            { value: 'waiting', label: 'With messages waiting', count: total('waiting') },
+            { value: 'offline', label: 'Offline', count: total('offline') },
+          ]}
+        />
+        <span className="flex-1" />
+        <SearchBox label="Agent, machine, person" value={q} onChange={setQ} />
+      </div>
+      <div className="min-h-0 flex-1 overflow-auto">
+        {agents.isError && !agents.data && <Failed error={agents.error} onRetry={() => agents.refetch()} />}
+        {agents.isPending && <BoneRows rows={8} />}
+        {agents.data?.length === 0 && (
+          <Empty title="No agent yet">
+            <p>An agent is a program with a name that others can write to. On a linked machine, install the command:</p>
+            <Command text={installCommand(origin)} />
+            <p>Then start any line program under a name:</p>
+            <Command text="agent-relay run Alice -- cat" />
+          </Empty>
+        )}
+        {rows && agents.data && agents.data.length > 0 && rows.length === 0 && (
+          <Empty title="No agent matches">
+            <p>
+              None of {agents.data.length} matches{q && ` “${q}”`}.{' '}
+              <button
+                type="button"
+                className="font-medium text-accent hover:underline"
+                onClick={() => void setFilter(null)}
+              >
+                Show all
+              </button>
+            </p>
+          </Empty>
+        )}
+        {rows && rows.length > 0 && (
+          <DataTable
+            label="Agents"
+            rows={rows}
+            columns={columns}
+            layout={layout}
+            rowId={(agent) => agent.name}
+            initialSort={[{ id: 'name', desc: false }]}
+          />
+        )}
+      </div>
+    </>
+  )
+}
+
+const layout: Layout = {
+  name: '',
+  status: 'w-24 max-sm:w-20',
+  machine: 'w-[150px] max-sm:w-[112px]',
+  person: 'w-24 max-lg:hidden',
+  client: 'w-[130px] max-xl:hidden',
+  project: 'w-[130px] max-lg:hidden',
+  sent: 'w-[76px] text-right max-md:hidden',
+  received: 'w-[76px] text-right max-md:hidden',
+  waiting: 'w-[76px] text-right max-md:hidden',
+  seen: 'w-[98px] text-right max-sm:hidden',
+}
+
+const number = (value: number) => (value === 0 ? <span className="text-fg-3">0</span> : count(value))
+
+const columnsOf = (org: string): Column<AgentRow>[] => [
+  {
+    id: 'name',
+    header: 'Agent',
+    accessorFn: (agent) => agent.name,
+    sortFn: by((agent) => agent.name.toLowerCase()),
+    cell: ({ row: { original: agent } }) => (
+      <span className="flex items-center gap-2">
+        <AgentShape status={agent.status} />
+        <Link
+          href={`${paths.messages(org)}?q=${encodeURIComponent(agent.name)}`}
+          title={`Messages of ${agent.name}`}
+          className="truncate font-medium after:absolute after:inset-0"
+        >
+          {agent.name}
+        </Link>
+        {!agent.isHeld && <span className="text-sm text-fg-3">name is free</span>}
+      </span>
+    ),
+  },
+  {
+    id: 'status',
+    header: 'Status',
+    accessorFn: (agent) => agent.status,
+    sortFn: by((agent) => agent.status),
+    cell: ({ row: { original: agent } }) => <AgentStatusMark status={agent.status} />,
+  },
+  {
+    id: 'machine',
+    header: 'Machine',
+    accessorFn: (agent) => agent.machine.name,
+    sortFn: by((agent) => agent.machine.name),
+    cell: ({ row: { original: agent } }) => (
+      <span className="mono text-fg-2" title={agent.machine.name}>
+        {agent.machine.name}
+      </span>
+    ),
+  },
+  {
+    id: 'person',
+    header: 'Person',
+    accessorFn: (agent) => agent.person,
+    sortFn: by((agent) => agent.person),
+    cell: ({ row: { original: agent } }) => <span className="text-fg-2">{agent.person}</span>,
+  },
+  {
+    id: 'client',
+    header: 'Client',
+    accessorFn: (agent) => agent.client,
+    sortFn: by((agent) => agent.client),
+    cell: ({ row: { original: agent } }) => (
+      <span className="text-fg-2" title={agent.model ?? undefined}>
+        {[agent.client, agent.model].filter(Boolean).join(', ') || '–'}
+      </span>
+    ),
+  },
+  {
+    id: 'project',
+    header: 'Project',
+    accessorFn: (agent) => agent.project,
+    sortFn: by((agent) => agent.project),
+    cell: ({ row: { original: agent } }) => (
+      <span className="text-fg-2" title={agent.repository ?? undefined}>
+        {agent.project ?? '–'}
+      </span>
+    ),
+  },
+  {
+    id: 'sent',
+    header: 'Sent 24 h',
+    accessorFn: (agent) => agent.sent24h,
+    sortFn: by((agent) => agent.sent24h),
+    cell: ({ row: { original: agent } }) => number(agent.sent24h),
+  },
+  {
+    id: 'received',
+    header: 'Got 24 h',
+    accessorFn: (agent) => agent.received24h,
+    sortFn: by((agent) => agent.received24h),
+    cell: ({ row: { original: agent } }) => number(agent.received24h),
+  },
+  {
+    id: 'waiting',
+    header: 'Waiting',
+    accessorFn: (agent) => agent.waiting,
+    sortFn: by((agent) => agent.waiting),
+    cell: ({ row: { original: agent } }) =>
+      agent.waiting > 0 ? <span className="text-warn">{count(agent.waiting)}</span> : number(0),
+  },
+  {
+    id: 'seen',
+    header: 'Last seen',
+    accessorFn: (agent) => agent.lastSeenAt,
+    sortFn: by((agent) => agent.lastSeenAt),
+    cell: ({ row: { original: agent } }) => <Ago at={agent.lastSeenAt} className="text-fg-2" />,
+  },
+]

@@ -1,0 +1,145 @@
+import type { MachineRow } from '#lib/trpc/views.ts'
+import { count, duration } from '../format/format.ts'
+import { Ago } from '../format/time.tsx'
+import { AgentShape, MachineStatusMark } from '../marks/status.tsx'
+import { Button } from '../ui/button.tsx'
+import { by, type Column, type Layout } from '../ui/data-table.tsx'
+
+export const layout: Layout = {
+  name: '',
+  state: 'w-[128px] max-sm:w-[96px]',
+  agents: 'w-[200px] max-md:hidden',
+  person: 'w-24 max-lg:hidden',
+  platform: 'w-[120px] max-xl:hidden',
+  version: 'w-[72px] max-xl:hidden',
+  latency: 'w-[76px] text-right max-sm:hidden',
+  waiting: 'w-[72px] text-right max-lg:hidden',
+  seen: 'w-[98px] text-right max-sm:hidden',
+  action: 'w-[84px] text-right',
+}
+
+const order = { online: 0, offline: 1, keyOnly: 2, revoked: 3 }
+
+/** Columns of the machines table; `onRevoke` opens the confirmation. */
+export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<MachineRow>[] => [
+  {
+    id: 'name',
+    header: 'Machine',
+    accessorFn: (machine) => machine.name,
+    sortFn: by((machine) => machine.name.toLowerCase()),
+    cell: ({ row: { original: machine } }) => (
+      <span className="flex min-w-0 items-baseline gap-2">
+        <span className="truncate font-mono text-md font-medium" title={`${machine.name}, ${machine.keyPrefix}…`}>
+          {machine.name}
+        </span>
+        {machine.address !== null && <span className="mono truncate text-fg-3 max-sm:hidden">{machine.address}</span>}
+      </span>
+    ),
+  },
+  {
+    id: 'state',
+    header: 'State',
+    accessorFn: (machine) => machine.state,
+    sortFn: by((machine) => `${order[machine.state]}${machine.name.toLowerCase()}`),
+    cell: ({ row: { original: machine } }) => <MachineStatusMark state={machine.state} />,
+  },
+  {
+    id: 'agents',
+    header: 'Agents',
+    accessorFn: (machine) => machine.agents.length,
+    sortFn: by((machine) => machine.agents.length),
+    cell: ({ row: { original: machine } }) =>
+      machine.agents.length === 0 ? (
+        <span className="text-fg-3">none</span>
+      ) : (
+        <span className="flex items-center gap-2" title={machine.agents.map((agent) => agent.name).join(', ')}>
+          {machine.agents.slice(0, 3).map((agent) => (
+            <span key={agent.name} className="flex min-w-0 items-center gap-1">
+              <AgentShape status={agent.status} />
+              <span className="truncate">{agent.name}</span>
+            </span>
+          ))}
+          {machine.agents.length > 3 && <span className="text-fg-3">+{machine.agents.length - 3}</span>}
+        </span>
+      ),
+  },
+  {
+    id: 'person',
+    header: 'Person',
+    accessorFn: (machine) => machine.person,
+    sortFn: by((machine) => machine.person),
+    cell: ({ row: { original: machine } }) => <span className="text-fg-2">{machine.person}</span>,
+  },
+  {
+    id: 'platform',
+    header: 'System',
+    accessorFn: (machine) => machine.platform,
+    sortFn: by((machine) => machine.platform),
+    cell: ({ row: { original: machine } }) => (
+      <span className="text-fg-2" title={machine.platform}>
+        {machine.platform || '–'}
+      </span>
+    ),
+  },
+  {
+    id: 'version',
+    header: 'Version',
+    accessorFn: (machine) => machine.version,
+    sortFn: by((machine) => machine.version),
+    cell: ({ row: { original: machine } }) => <span className="text-fg-2">{machine.version || '–'}</span>,
+  },
+  {
+    id: 'latency',
+    header: 'Latency',
+    accessorFn: (machine) => machine.latencyMs,
+    sortFn: by((machine) => machine.latencyMs),
+    cell: ({ row: { original: machine } }) =>
+      machine.state === 'online' && machine.latencyMs !== null ? (
+        <span title="Round trip to the control plane">{duration(machine.latencyMs)}</span>
+      ) : (
+        <span className="text-fg-3" title={machine.state === 'online' ? 'Not measured yet' : 'Not connected'}>
+          –
+        </span>
+      ),
+  },
+  {
+    id: 'waiting',
+    header: 'Waiting',
+    accessorFn: (machine) => machine.waiting,
+    sortFn: by((machine) => machine.waiting),
+    cell: ({ row: { original: machine } }) =>
+      machine.waiting > 0 ? (
+        <span className="text-warn">{count(machine.waiting)}</span>
+      ) : (
+        <span className="text-fg-3">0</span>
+      ),
+  },
+  {
+    id: 'seen',
+    header: 'Last seen',
+    accessorFn: (machine) => machine.lastSeenAt,
+    sortFn: by((machine) => machine.lastSeenAt),
+    cell: ({ row: { original: machine } }) =>
+      machine.lastSeenAt === null ? (
+        <span className="text-fg-3">never</span>
+      ) : (
+        <Ago at={machine.lastSeenAt} className="text-fg-2" />
+      ),
+  },
+  {
+    id: 'action',
+    header: () => <span className="sr-only">Actions</span>,
+    enableSorting: false,
+    cell: ({ row: { original: machine } }) =>
+      machine.canRevoke && machine.state !== 'revoked' ? (
+        <Button
+          variant="ghost"
+          aria-label={`Revoke ${machine.name}`}
+          className="text-accent hover:text-accent"
+          onClick={() => onRevoke(machine)}
+        >
+          Revoke
+        </Button>
+      ) : null,
+  },
+]

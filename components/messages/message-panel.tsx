@@ -1,0 +1,138 @@
+'use client'
+import { useQuery } from '@tanstack/react-query'
+import { FileLock2, X } from 'lucide-react'
+import type { MessageDetail } from '#lib/trpc/views.ts'
+import { bytes, shortId } from '../format/format.ts'
+import { Clock } from '../format/time.tsx'
+import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
+import { failureSentence } from '../marks/receipt.ts'
+import { useTRPC } from '../shell/trpc.tsx'
+import { Kbd } from '../ui/badge.tsx'
+import { Button } from '../ui/button.tsx'
+import { CopyButton } from '../ui/copy.tsx'
+import { Failed } from '../ui/empty.tsx'
+import { BoneRows } from '../ui/skeleton.tsx'
+import { TraceView } from './trace-view.tsx'
+
+/** One message: how far it came, which way and why, and where its body can be read. */
+export function MessagePanel({ org, id, onClose }: { org: string; id: string; onClose: () => void }) {
+  const detail = useQuery(useTRPC().messages.get.queryOptions({ org, id }))
+  const message = detail.data
+  return (
+    <section
+      aria-label="Message"
+      className="absolute inset-0 z-20 flex min-h-0 flex-col overflow-y-auto bg-surface-1 lg:static lg:border-l lg:border-line"
+    >
+      <header className="grid gap-1 border-b border-hair px-4 py-2.5">
+        <div className="flex items-center gap-2">
+          <h2 className="flex min-w-0 text-lg font-semibold">
+            {message ? <FromTo message={message} className="[&_*]:font-semibold" /> : 'Message'}
+          </h2>
+          {message && <ReceiptMark message={message} />}
+          <span className="flex-1" />
+          <Kbd title="Previous message" className="max-lg:hidden">
+            K
+          </Kbd>
+          <Kbd title="Next message" className="max-lg:hidden">
+            J
+          </Kbd>
+          <Button variant="ghost" size="icon" aria-label="Close the message" className="-mr-1.5" onClick={onClose}>
+            <X aria-hidden size={16} />
+          </Button>
+        </div>
+        <div className="flex items-center gap-1 text-sm text-fg-2">
+          <span className="mono" title={id}>
+            {shortId(id)}
+          </span>
+          <CopyButton text={id} label="Copy the id" className="size-5" />
+          <span className="flex-1" />
+          {message && (
+            <span className="truncate">
+              {bytes(message.sizeBytes)}, <Clock at={message.sentAt} withMs />
+              {message.thread !== null && <>, {message.thread}</>}
+            </span>
+          )}
+        </div>
+      </header>
+      {detail.isPending && <BoneRows rows={6} />}
+      {detail.isError && !message && <Failed error={detail.error} onRetry={() => detail.refetch()} />}
+      {message && (
+        <>
+          <Way message={message} />
+          <TraceView message={message} />
+          <Body message={message} />
+        </>
+      )}
+    </section>
+  )
+}
+
+function Way({ message }: { message: MessageDetail }) {
+  return (
+    <section className="border-b border-hair px-4 pt-2.5 pb-3" aria-label="Way">
+      <div className="mb-1 flex items-center gap-2">
+        <h3 className="font-semibold">{titleOf(message)}</h3>
+        <span className="flex-1" />
+        <PathMark message={message} />
+      </div>
+      <p className="text-fg-2">{whyOf(message)}</p>
+      <dl className="mt-1.5 grid grid-cols-[66px_minmax(0,1fr)] gap-x-2 gap-y-0.5 text-sm">
+        <dt className="text-fg-3">from</dt>
+        <dd className="mono truncate text-fg-2">
+          {message.from} on {message.fromMachine}
+        </dd>
+        <dt className="text-fg-3">to</dt>
+        <dd className="mono truncate text-fg-2">
+          {message.to} on {message.toMachine}
+        </dd>
+        {message.via !== null && (
+          <>
+            <dt className="text-fg-3">address</dt>
+            <dd className="mono truncate text-fg-2">{message.via}</dd>
+          </>
+        )}
+      </dl>
+    </section>
+  )
+}
+
+function titleOf({ state, path }: MessageDetail): string {
+  if (state === 'failed') return 'Why it failed'
+  if (path === 'local') return 'Why it stayed on the machine'
+  if (path === 'direct') return 'Why it went directly'
+  if (path === 'relay' || path === 'mailbox') return 'Why it went by relay'
+  return 'Why it waits'
+}
+
+function whyOf(message: MessageDetail): string {
+  const { state, path, fromMachine, toMachine } = message
+  if (state === 'failed') return failureSentence(message.reason)
+  if (path === 'local') return `Both agents are on ${toMachine}: no network is involved.`
+  if (path === 'direct') return `${fromMachine} and ${toMachine} reach each other without the control plane.`
+  if (path === 'relay')
+    return `${fromMachine} and ${toMachine} were both connected to the control plane, which carried it without keeping it.`
+  if (path === 'mailbox')
+    return state === 'stored'
+      ? `${toMachine} is away: the control plane keeps the message until it is back or the time to live ends.`
+      : `${toMachine} was away: the control plane kept the message until it was back.`
+  return `It is safe on the disk of ${fromMachine} and goes out as soon as there is a path to ${toMachine}.`
+}
+
+function Body({ message }: { message: MessageDetail }) {
+  const command = `agent-relay inbox ${message.to}`
+  return (
+    <section className="px-4 py-3" aria-label="Body">
+      <div className="grid grid-cols-[16px_minmax(0,1fr)] gap-x-2.5 gap-y-1.5 rounded-2 border border-hair bg-surface-2 px-3 py-2.5">
+        <FileLock2 aria-hidden size={16} className="mt-0.5 text-fg-2" />
+        <div>
+          <p className="font-medium">The body is on {message.toMachine}</p>
+          <p className="text-sm text-fg-2">The dashboard holds headers only. On that machine, this shows it:</p>
+        </div>
+        <span className="col-start-2 inline-flex w-fit max-w-full items-center rounded-1 bg-surface-3 pl-2">
+          <code className="mono truncate">{command}</code>
+          <CopyButton text={command} label="Copy the command" className="size-6" />
+        </span>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,21 @@
+/** What one can go to within an organization. The keys follow `G`. */
+import { Bot, Gauge, Laptop, type LucideIcon, MessagesSquare, Settings2 } from 'lucide-react'
+import { paths } from '#lib/paths.ts'
+import type { OrgCounts } from '#lib/trpc/views.ts'
+
+export type Destination = {
+  label: string
+  icon: LucideIcon
+  key: string
+  href: (slug: string) => string
+  count?: (counts: OrgCounts) => number
+  isOrganization?: true
+}
+
+export const destinations: readonly Destination[] = [
+  { label: 'Overview', icon: Gauge, key: 'O', href: paths.org },
+  { label: 'Agents', icon: Bot, key: 'A', href: paths.agents, count: (counts) => counts.agents },
+  { label: 'Machines', icon: Laptop, key: 'M', href: paths.machines, count: (counts) => counts.machines },
+  { label: 'Messages', icon: MessagesSquare, key: 'E', href: (slug) => paths.messages(slug) },
+  { label: 'Settings', icon: Settings2, key: 'S', href: paths.settings, isOrganization: true },
+]
