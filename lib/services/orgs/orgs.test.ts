@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { OrgSlug } from '@agent-relay/protocol'
+import { OrgSlug, toSlug } from '@agent-relay/protocol'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { requireMembership } from '#lib/access/authorize.ts'
@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { contextOf, foundTeam, signUp } from '#lib/testing/people.ts'
 import { createOrg } from './create-org.ts'
 import { getOrg } from './get-org.ts'
-import { slugify, slugProblem } from './slug.ts'
+import { slugProblem } from './slug.ts'
 import { updateOrg } from './update-org.ts'
 
 let database: TestDatabase
@@ -29,15 +29,15 @@ test('every first segment of a route is a word that no organization can have', (
   }
 })
 
-test('whatever slugify makes is a slug', () => {
+test('whatever toSlug makes is a slug', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 100 }), (name) => {
-      const slug = slugify(name)
+      const slug = toSlug(name)
       if (slug !== undefined) expect(OrgSlug.safeParse(slug).success).toBe(true)
     }),
   )
-  expect(slugify("Zoë's Müllerei & Söhne GmbH")).toBe('zoes-mullerei-sohne-gmbh')
-  expect(slugify('日本')).toBeUndefined()
+  expect(toSlug("Zoë's Müllerei & Söhne GmbH")).toBe('zoes-mullerei-sohne-gmbh')
+  expect(toSlug('日本')).toBeUndefined()
 })
 
 test('twenty people who create Acme at once get twenty organizations with different slugs', async () => {
