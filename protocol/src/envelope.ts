@@ -52,6 +52,8 @@ export const Envelope = z.object({
   ts: z.int().nonnegative(),
   trace: z.string().min(1).max(64),
   body: z.string(),
+  /** Its message failed at the sender after others of the stream were numbered: it fills its place and is shown to nobody. */
+  isVoid: z.literal(true).optional(),
 })
 export type Envelope = z.infer<typeof Envelope>
 
