@@ -1,0 +1,86 @@
+/** What the link to the control plane changes: which machine this is, whether it is reachable, who else is there. */
+import type { Roster, RosterDelta } from '@agent-relay/protocol'
+import { nameKey } from '@agent-relay/protocol'
+import { agentRow, settle } from './agents.ts'
+import { failOut, notify } from './failure.ts'
+import { rewind } from './outbox.ts'
+import { followMoves } from './returns.ts'
+import { applyDelta, indexRoster, rosterOf } from './roster.ts'
+import { type State, selfId } from './state.ts'
+import { type LinkIdentity, must, type Turn } from './turn.ts'
+
+/** Another machine id or organization than before: what waits for the old one cannot arrive, and names are asked for anew. */
+export function linked(state: State, identity: LinkIdentity | null, turn: Turn): void {
+  const before = state.identity
+  const isSame = before?.machine.id === identity?.machine.id && before?.org.id === identity?.org.id
+  if (!isSame) {
+    if (before !== null) failAll(state, before.org.name, turn)
+    state.roster = null
+    must(turn, { op: 'meta', key: 'roster', value: null })
+    for (const agent of state.agents.values()) {
+      agent.epoch = null
+      agent.claim = identity === null ? 'local' : 'pending'
+      must(turn, { op: 'agent', row: agentRow(agent) })
+    }
+  }
+  state.identity = identity
+  must(turn, { op: 'meta', key: 'identity', value: identity === null ? null : JSON.stringify(identity) })
+}
+
+export function up(state: State, roster: Roster, turn: Turn): void {
+  state.isUp = true
+  takeRoster(state, roster, turn)
+  for (const stream of state.outStreams.values()) rewind(state, stream)
+}
+
+export function down(state: State, turn: Turn): void {
+  state.isUp = false
+  for (const stream of state.outStreams.values()) {
+    rewind(state, stream)
+    state.toPump.delete(stream)
+  }
+  for (const agent of state.agents.values()) settle(agent, turn)
+}
+
+/** A whole roster. The version may go back only with a new organization; the control plane decides that, not we. */
+export function takeRoster(state: State, roster: Roster, turn: Turn): void {
+  state.roster = indexRoster(roster)
+  rosterChanged(state, turn)
+}
+
+export function takeDelta(state: State, delta: RosterDelta, turn: Turn): void {
+  if (state.roster !== null && applyDelta(state.roster, delta)) rosterChanged(state, turn)
+}
+
+function rosterChanged(state: State, turn: Turn): void {
+  if (state.roster === null) return
+  // Losing it costs a stale answer until the next connection, so it need not be on disk before anything else happens.
+  turn.ops.push({ op: 'meta', key: 'roster', value: JSON.stringify(rosterOf(state.roster)) })
+  loseNames(state, turn)
+  followMoves(state, turn)
+}
+
+/** A name that another machine holds under a later epoch is not ours any more. */
+function loseNames(state: State, turn: Turn): void {
+  for (const agent of state.agents.values()) {
+    const holder = state.roster?.agents.get(nameKey(agent.name))
+    if (holder === undefined || holder.machine === selfId(state) || agent.claim !== 'granted') continue
+    if (agent.epoch !== null && holder.epoch <= agent.epoch) continue
+    agent.claim = 'refused'
+    agent.epoch = null
+    must(turn, { op: 'agent', row: agentRow(agent) })
+    for (const stream of state.outStreams.values()) {
+      if (stream.fromKey !== agent.key) continue
+      for (const entry of stream.entries.filter((candidate) => !candidate.isVoid).reverse())
+        failOut(state, stream, entry, { reason: 'FENCED', note: `${agent.name} runs on another machine now` }, turn)
+    }
+    notify(state, agent.key, `The name ${agent.name} was taken by another machine of ${holder.person}.`, turn)
+  }
+}
+
+function failAll(state: State, org: string, turn: Turn): void {
+  for (const stream of state.outStreams.values())
+    for (const entry of stream.entries.filter((candidate) => !candidate.isVoid).reverse())
+      failOut(state, stream, entry, { reason: 'NOT_LINKED', note: `this machine left ${org}` }, turn)
+  state.outStreams.clear()
+}

@@ -1,0 +1,205 @@
+/**
+ * The words of the core: events go in, operations for the disk and effects for the world come out. Whoever calls it
+ * commits a turn's operations before it lets any of its effects out.
+ */
+import type {
+  AgentClaim,
+  AgentStatus,
+  ClaimResult,
+  DeliveryPath,
+  DeliveryState,
+  Envelope,
+  ErrorCode,
+  RelayResult,
+  ReturnBatch,
+  Returned,
+  Roster,
+  RosterDelta,
+  WireError,
+} from '@agent-relay/protocol'
+
+/** Where an answer goes; the core carries it and never looks inside. */
+export type Reply = unknown
+
+export type AgentFacts = {
+  name: string
+  project: string | null
+  repository: string | null
+  model: string | null
+  client: string | null
+  capabilities: string[]
+}
+
+export type LinkIdentity = {
+  machine: { id: string; name: string }
+  org: { id: string; slug: string; name: string }
+  person: string
+}
+
+/** What does not change about a message that an inbox here has. */
+export type InHeader = { n: number; id: string; agentKey: string; fromMachine: string | undefined; acceptedAt: number }
+
+/** What does not change about a message that was sent from here. */
+export type OutHeader = { id: string; fromAgent: string; toAgent: string }
+
+export type SendEvent = {
+  type: 'send'
+  reply: Reply
+  from: string
+  to: string
+  body: string
+  /** Bytes of the body in UTF-8. */
+  sizeBytes: number
+  thread?: string | undefined
+  replyTo?: string | undefined
+  ttlMs?: number | undefined
+}
+
+export type CoreEvent =
+  | SendEvent
+  | { type: 'register'; reply: Reply; facts: AgentFacts; tokenHash: string; isPerson: boolean }
+  /** Somebody takes this agent's messages from now on (again): what is not marked is pushed anew. */
+  | { type: 'receiver'; agent: string; isOn: boolean }
+  | { type: 'presence'; agent: string; isOn: boolean }
+  | { type: 'status'; agent: string; status: AgentStatus }
+  /** `known`: headers of those ids that may have left the core's memory. */
+  | { type: 'mark'; reply: Reply; agent: string; ids: string[]; state: 'injected' | 'seen'; known: InHeader[] }
+  | { type: 'linked'; identity: LinkIdentity | null }
+  | { type: 'up'; roster: Roster }
+  | { type: 'down' }
+  | { type: 'roster'; roster: Roster }
+  | { type: 'delta'; delta: RosterDelta }
+  | { type: 'claims'; results: ClaimResult[] }
+  | { type: 'deliver'; envelopes: Envelope[] }
+  /** `known`: who sent those of its failed messages that left the core's memory. */
+  | { type: 'returned'; returned: Returned; known: OutHeader[] }
+  /** The relay's answer to a `relay` effect; an error when the whole batch was not taken. */
+  | { type: 'relayed'; ids: string[]; results: RelayResult[] | null }
+  | { type: 'tick' }
+
+export type SentView = { id: string; agent: string; machine: string; state: DeliveryState; note: string }
+
+export type Answer =
+  | { type: 'sent'; id: string; messages: SentView[] }
+  | { type: 'registered'; name: string; epoch: number | null; claim: 'granted' | 'pending' | 'local' }
+  | { type: 'marked'; marked: number }
+  | { type: 'error'; error: WireError }
+
+export type Outgoing = {
+  n: number
+  id: string
+  stream: string
+  seq: number
+  epoch: number
+  ttlMs: number
+  machine: string
+  isVoid: boolean
+}
+
+export type Effect =
+  | { type: 'answer'; reply: Reply; answer: Answer }
+  /** Push message `n` to whoever receives for this agent. */
+  | { type: 'deliver'; agent: string; n: number; id: string; isRepeat: boolean }
+  | { type: 'relay'; messages: Outgoing[] }
+  | { type: 'return'; batch: ReturnBatch }
+  | { type: 'claim'; agent: AgentClaim }
+  | { type: 'status'; name: string; epoch: number; status: AgentStatus }
+  /** A person's name was changed because somebody else has it. */
+  | { type: 'renamed'; from: string; to: string }
+  /** A message sent from here came further, for those who wait for it and for the dashboard. */
+  | { type: 'progress'; id: string; state: DeliveryState }
+  | { type: 'log'; level: 'info' | 'warn'; text: string }
+
+/** `out` was sent from here to another machine, `in` came from one, `local` stays here and is both. */
+export type Way = 'out' | 'in' | 'local'
+
+export type MessageRow = {
+  n: number
+  id: string
+  way: Way
+  state: DeliveryState
+  fromAgent: string
+  fromMachine: string
+  fromPerson: string | null
+  fromProject: string | null
+  toAgent: string
+  toMachine: string
+  project: string | null
+  via: string | null
+  thread: string | null
+  replyTo: string | null
+  stream: string | null
+  seq: number | null
+  trace: string | null
+  /** ms since 1970: what the sender's clock said at queueing. */
+  ts: number
+  /** ms since 1970 on this machine: queued here, or accepted here. */
+  at: number
+  expiresAt: number
+  body: string
+  sizeBytes: number
+  reason: string | null
+}
+
+export type AgentRow = AgentFacts & {
+  tokenHash: string
+  isPerson: boolean
+  epoch: number | null
+  claim: 'local' | 'pending' | 'granted' | 'refused'
+  lastSeenAt: number | null
+  pushedTo: number
+}
+
+export type Op =
+  | { op: 'message'; row: MessageRow }
+  /** `isOpen`: something still has to happen with it after a restart. */
+  | {
+      op: 'state'
+      n: number
+      state: DeliveryState
+      at: number
+      isOpen: boolean
+      path?: DeliveryPath
+      reason?: ErrorCode
+      note?: string
+    }
+  /** A later word about a message sent from here, by its id; ignored unless it says more than is known. */
+  | { op: 'receipt'; id: string; machine: string; state: DeliveryState; at: number; reason?: ErrorCode; note?: string }
+  | { op: 'attempt'; n: number; at: number; attempts: number }
+  | { op: 'void-done'; n: number }
+  | { op: 'move'; n: number; machine: string; stream: string; seq: number }
+  | { op: 'sender'; n: number; agent: string }
+  | { op: 'stream'; id: string; machine: string; next: number }
+  | { op: 'watermark'; machine: string; outboxEpoch: string; stream: string; next: number }
+  | { op: 'agent'; row: AgentRow }
+  | { op: 'agent-gone'; name: string }
+  /** Everything up to `n` was handed to a receiver of this agent at least once. */
+  | { op: 'pushed'; name: string; n: number }
+  | { op: 'meta'; key: 'roster' | 'identity'; value: string | null }
+
+/** What a batch of events leads to. */
+export type Turn = {
+  now: number
+  ops: Op[]
+  effects: Effect[]
+  /**
+   * Whether an effect stands for an operation. Without it the operations may be committed later or lost: they then only
+   * cause a repeat that says so.
+   */
+  mustCommit: boolean
+}
+
+export const newTurn = (now: number): Turn => ({ now, ops: [], effects: [], mustCommit: false })
+
+/** Records what must be on disk before this turn's effects go out. */
+export function must(turn: Turn, op: Op): void {
+  turn.ops.push(op)
+  turn.mustCommit = true
+}
+
+export const answer = (turn: Turn, reply: Reply, value: Answer): void => {
+  turn.effects.push({ type: 'answer', reply, answer: value })
+}
+
+export const refuse = (turn: Turn, reply: Reply, error: WireError): void =>
+  answer(turn, reply, { type: 'error', error })

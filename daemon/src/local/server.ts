@@ -1,0 +1,107 @@
+/** The local socket: opened for this user only, `hello` first, every line answered. */
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { LOCAL_VERSION, type LocalRequest } from '@agent-relay/protocol/local'
+import { RelayError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type Connection, createConnection } from './connection.ts'
+import { parseLine } from './parse.ts'
+
+/** How long a client may take for its `hello`. */
+const HELLO_MS = 10_000
+
+/** What the daemon does for one connection after its `hello`. */
+export type Session = {
+  readonly agent: string | null
+  /** Answers through the connection, sooner or later, exactly once. What it throws is the answer. */
+  handle(request: LocalRequest): void
+  closed(): void
+}
+
+export type Proof = { name: string; token: string }
+
+export type LocalServer = { close(): Promise<void> }
+
+type Options = {
+  path: string
+  version: string
+  log: Log
+  /** Throws UNAUTHENTICATED when the proof is none. */
+  open(connection: Connection, proof: Proof | undefined): Session
+}
+
+/** Listens. Whoever calls this holds the home's lock, so a socket file that is there is a dead daemon's. */
+export async function listenLocally({ path, version, log, open }: Options): Promise<LocalServer> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    serve(socket, { version, log, open })
+  })
+  const isPipe = process.platform === 'win32'
+  if (!isPipe) rmSync(path, { force: true })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new RelayError('UNAVAILABLE', `The socket ${path} cannot be opened: ${error.message}`, { cause: error })),
+    )
+    server.listen(path, resolve)
+  })
+  if (!isPipe) chmodSync(path, 0o600)
+  return {
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroySoon()
+      await closed
+      if (!isPipe) rmSync(path, { force: true })
+    },
+  }
+}
+
+function serve(socket: Socket, { version, log, open }: Omit<Options, 'path'>): void {
+  let session: Session | undefined
+  const impatience = setTimeout(() => {
+    connection.fail(null, new RelayError('TIMEOUT', 'No hello came within 10 s: send it as the first line.'))
+    connection.end()
+  }, HELLO_MS)
+
+  const connection = createConnection(socket, {
+    line(text) {
+      try {
+        takeLine(text)
+      } catch (error) {
+        // Only a line that was no request, or a wrong hello, comes here: after it nothing can be trusted to line up.
+        const id = (error as RelayError).details?.id
+        connection.fail(typeof id === 'number' ? id : null, error)
+        if (session === undefined || typeof id !== 'number') connection.end()
+      }
+    },
+    closed() {
+      clearTimeout(impatience)
+      session?.closed()
+    },
+    cut: (reason) => log.warn(reason),
+  })
+
+  function takeLine(text: string): void {
+    const { id, frame } = parseLine(text)
+    if (frame.type === 'hello') {
+      if (session !== undefined) throw new RelayError('BAD_REQUEST', 'A second hello came: open another connection.')
+      if (frame.v !== LOCAL_VERSION)
+        throw new RelayError(
+          'VERSION_UNSUPPORTED',
+          `The client speaks version ${frame.v} of the local socket and this daemon (${version}) ${LOCAL_VERSION}: use the same agent-relay for both, then agent-relay down and up.`,
+        )
+      session = open(connection, frame.agent)
+      clearTimeout(impatience)
+      connection.write(JSON.stringify({ type: 'welcome', v: LOCAL_VERSION, daemon: version, agent: session.agent }))
+      return
+    }
+    if (session === undefined) throw new RelayError('BAD_REQUEST', 'A request came before hello: send hello first.')
+    try {
+      session.handle(frame)
+    } catch (error) {
+      if (!(error instanceof RelayError)) log.error(`${frame.type} failed`, { error })
+      connection.fail(id, error)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+/** The running daemon: the engine and everybody around it, told of its effects and asking it things. */
+import { hostname, userInfo } from 'node:os'
+import type { LocalResults, SentMessage } from '@agent-relay/protocol/local'
+import type { Effect } from '../core/turn.ts'
+import { machineName } from '../core/words.ts'
+import type { HomePaths } from '../home/paths.ts'
+import type { Log } from '../log.ts'
+import type { RunHost } from '../run-host.ts'
+import { toMessage } from '../store/reader.ts'
+import type { Store } from '../store/store.ts'
+import { createEngine, type Engine, type Settle } from './engine.ts'
+import { newId } from './ids.ts'
+import { createPresence, type Presence } from './presence.ts'
+import { createReceivers, type Receivers } from './receivers.ts'
+import { createRuns, type Runs } from './runs.ts'
+import { sentView } from './views.ts'
+import { createWaits } from './waits.ts'
+
+export type Service = {
+  readonly paths: HomePaths
+  readonly store: Store
+  readonly log: Log
+  readonly engine: Engine
+  readonly receivers: Receivers
+  readonly presence: Presence
+  readonly runs: Runs
+  readonly runHost: RunHost
+  registeringPerson: Promise<LocalResults['register']> | undefined
+  /** The person's name on this machine, once they have one. */
+  personName(): string | null
+  mark(agentKey: string, ids: string[], state: 'injected' | 'seen', reply: Settle): void
+  wait(ids: string[], goal: SentMessage['state'], timeoutMs: number, done: (result: LocalResults['wait']) => void): void
+  status(): LocalResults['status']
+  reload(): Promise<void>
+  shutdown(): void
+  stop(): void
+}
+
+/** The effects that go to the control plane; without a link nobody takes them. */
+export type Outward = (effect: Effect) => void
+
+type Options = {
+  paths: HomePaths
+  store: Store
+  log: Log
+  runHost: RunHost
+  outward: Outward
+  /** After the core's state was built anew: say again what the link knows. */
+  restored: () => void
+  status: () => LocalResults['status']
+  reload: () => Promise<void>
+  shutdown: () => void
+}
+
+export function createService(options: Options): Service {
+  const { paths, store, log, runHost, outward, status, reload, shutdown } = options
+  const receivers = createReceivers(() => engine)
+  const presence = createPresence((agent, isOn) => engine.submit({ type: 'presence', agent, isOn }))
+  const waits = createWaits()
+  const engine: Engine = createEngine({
+    store,
+    log,
+    recover: () => store.recover({ entropy, hostName: hostName(), userName: userName() }),
+    perform,
+    restored() {
+      presence.restore()
+      receivers.restore()
+      options.restored()
+    },
+  })
+
+  function perform(effects: Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'answer':
+          ;(effect.reply as Settle)(effect.answer)
+          break
+        case 'deliver':
+          deliver(effect)
+          break
+        case 'progress':
+          waits.progress(effect.id, effect.state)
+          outward(effect)
+          break
+        case 'log':
+          log[effect.level](effect.text)
+          break
+        case 'renamed':
+          presence.rename(effect.from, effect.to.toLowerCase())
+          receivers.rename(effect.from, effect.to.toLowerCase())
+          break
+        default:
+          outward(effect)
+      }
+    }
+  }
+
+  function deliver(effect: Extract<Effect, { type: 'deliver' }>): void {
+    const receiver = receivers.current(effect.agent)
+    const row = receiver && engine.take(effect.n)
+    if (row === undefined) return
+    receiver?.take(toMessage(row, machineName(engine.state(), row.fromMachine)), effect.isRepeat)
+  }
+
+  return {
+    paths,
+    store,
+    log,
+    engine,
+    receivers,
+    presence,
+    runs: createRuns(),
+    runHost,
+    registeringPerson: undefined,
+    personName() {
+      for (const agent of engine.state().agents.values())
+        if (agent.isPerson && agent.claim !== 'refused') return agent.name
+      return null
+    },
+    mark(agentKey, ids, state, reply) {
+      const waiting = engine.state().agents.get(agentKey)?.waiting
+      const known = ids
+        .filter((id) => waiting?.has(id) !== true)
+        .flatMap((id) => store.read.inHeader(id, agentKey) ?? [])
+      engine.submit({ type: 'mark', reply, agent: agentKey, ids, state, known })
+    },
+    wait(ids, goal, timeoutMs, done) {
+      engine.afterCommit(() => {
+        const rows = ids.map((id) => store.read.byId(id))
+        const known = new Map(rows.flatMap((row) => (row === undefined ? [] : [[row.id, row.state] as const])))
+        waits.add(known, goal, timeoutMs, (isReached) =>
+          engine.afterCommit(() => {
+            const messages = ids.flatMap((id) => {
+              const row = store.read.byId(id)
+              return row === undefined ? [] : [sentView(engine.state(), row, engine.now())]
+            })
+            done({ messages, isReached: isReached && messages.every((message) => message.state !== 'failed') })
+          }),
+        )
+      })
+    },
+    status,
+    reload,
+    shutdown,
+    stop() {
+      waits.stop()
+      engine.stop()
+    },
+  }
+}
+
+const entropy = { id: newId, unit: Math.random }
+
+const userName = (): string => {
+  try {
+    return userInfo().username
+  } catch {
+    // A user id without an entry in the password file, as in some containers.
+    return 'me'
+  }
+}
+
+const hostName = (): string => hostname().split('.')[0] || 'this-machine'

@@ -1,0 +1,157 @@
+/** What commands show of the state: agents, machines, status, one message's way. In words no stronger than what is known. */
+import { type DeliveryPath, type Hop, nameKey } from '@agent-relay/protocol'
+import type { AgentView, InboxEntry, MachineView, SentMessage, TraceView } from '@agent-relay/protocol/local'
+import { type State, selfId, selfName, selfPerson } from '../core/state.ts'
+import { machineName, noteOfAway, noteOfState } from '../core/words.ts'
+import { type StoredMessage, toMessage } from '../store/reader.ts'
+
+/** Agents of this machine, then those of others, by name. */
+export function agentViews(state: State): AgentView[] {
+  const queued = new Map<string, number>()
+  for (const stream of state.outStreams.values()) {
+    const live = stream.entries.filter((entry) => !entry.isVoid).length
+    queued.set(stream.toKey, (queued.get(stream.toKey) ?? 0) + live)
+  }
+  const here = [...state.agents.values()]
+    .filter((agent) => agent.claim !== 'refused')
+    .map(
+      (agent): AgentView => ({
+        name: agent.name,
+        machine: selfName(state),
+        isHere: true,
+        person: selfPerson(state),
+        status: agent.status,
+        project: agent.project,
+        client: agent.client,
+        model: agent.model,
+        epoch: agent.epoch,
+        lastSeenAt: agent.lastSeenAt,
+        waiting: agent.waiting.size,
+      }),
+    )
+  const there = [...(state.roster?.agents.entries() ?? [])]
+    .filter(([, agent]) => agent.machine !== selfId(state))
+    .map(
+      ([key, agent]): AgentView => ({
+        name: agent.name,
+        machine: machineName(state, agent.machine),
+        isHere: false,
+        person: agent.person,
+        status: state.roster?.machines.get(agent.machine)?.isOnline === false ? 'offline' : agent.status,
+        project: agent.project,
+        client: agent.client,
+        model: agent.model,
+        epoch: agent.epoch,
+        lastSeenAt: agent.lastSeenAt,
+        waiting: queued.get(key) ?? 0,
+      }),
+    )
+  const byName = (a: AgentView, b: AgentView): number => a.name.localeCompare(b.name)
+  return [...here.sort(byName), ...there.sort(byName)]
+}
+
+/** This machine first, then those of the roster. */
+export function machineViews(state: State, latencyMs: number | null): MachineView[] {
+  const self: MachineView = {
+    id: selfId(state),
+    name: selfName(state),
+    person: selfPerson(state),
+    platform: process.platform,
+    isSelf: true,
+    isOnline: true,
+    lastSeenAt: null,
+    path: 'local',
+    latencyMs: null,
+    queued: 0,
+    sent: 0,
+    received: 0,
+    agents: [...state.agents.values()].filter((agent) => agent.claim !== 'refused').map((agent) => agent.name),
+  }
+  const others = [...(state.roster?.machines.values() ?? [])].filter((machine) => machine.id !== selfId(state))
+  return [
+    self,
+    ...others.map((machine): MachineView => {
+      const counts = state.traffic.get(machine.id)
+      return {
+        id: machine.id,
+        name: machine.name,
+        person: machine.person,
+        platform: machine.platform,
+        isSelf: false,
+        isOnline: machine.isOnline,
+        lastSeenAt: machine.lastSeenAt,
+        path: machine.isOnline && state.isUp ? 'relay' : null,
+        latencyMs: machine.isOnline && state.isUp ? latencyMs : null,
+        queued: queuedFor(state, machine.id),
+        sent: counts?.sent ?? 0,
+        received: counts?.received ?? 0,
+        agents: [...(state.roster?.agents.values() ?? [])]
+          .filter((agent) => agent.machine === machine.id)
+          .map((agent) => agent.name),
+      }
+    }),
+  ]
+}
+
+const queuedFor = (state: State, machine: string): number =>
+  [...state.outStreams.values()]
+    .filter((stream) => stream.machine === machine)
+    .reduce((sum, stream) => sum + stream.entries.filter((entry) => !entry.isVoid).length, 0)
+
+/** One message as far as it is known to have come. */
+export function sentView(state: State, row: StoredMessage, now: number): SentMessage {
+  const machine = machineName(state, row.toMachine)
+  const note =
+    row.state === 'queued' && row.way === 'out'
+      ? noteOfAway(state, nameKey(row.toAgent), row.toMachine, now)
+      : noteOfState(row.state, row.note ?? row.reason, row.toAgent, machine)
+  return { id: row.id, agent: row.toAgent, machine, state: row.state, note }
+}
+
+export function inboxEntry(state: State, row: StoredMessage): InboxEntry {
+  const known = row.state === 'injected' || row.state === 'seen' ? row.state : 'accepted'
+  return {
+    message: toMessage(row, machineName(state, row.fromMachine)),
+    state: known,
+    acceptedAt: Math.floor(row.acceptedAt ?? row.at),
+  }
+}
+
+const PATHS: readonly string[] = ['local', 'relay', 'mailbox', 'direct']
+const pathOf = (path: string | null): DeliveryPath | null =>
+  path !== null && PATHS.includes(path) ? (path as DeliveryPath) : null
+
+/** Every hop that this machine knows, with its offset since the message was queued here, or since it was accepted here. */
+export function traceView(state: State, row: StoredMessage): TraceView {
+  const path = pathOf(row.path) ?? (row.way === 'in' ? 'relay' : null)
+  const done = row.acceptedAt ?? row.failedAt
+  return {
+    id: row.id,
+    from: row.fromAgent,
+    to: row.toAgent,
+    state: row.state,
+    path,
+    reason: row.note ?? row.reason,
+    tookMs: row.way === 'in' || done === null ? null : Math.max(0, done - row.at),
+    hops: hopsOf(state, row, path),
+  }
+}
+
+function hopsOf(state: State, row: StoredMessage, path: DeliveryPath | null): Hop[] {
+  const from = machineName(state, row.fromMachine)
+  const to = machineName(state, row.toMachine)
+  const hops: Hop[] = []
+  const add = (kind: string, where: string, at: number | null, more: Partial<Hop> = {}): void => {
+    if (at !== null) hops.push({ kind, where: where.slice(0, 64), atMs: Math.max(0, at - row.at), ...more })
+  }
+  const via = path === null ? {} : { path }
+  if (row.way !== 'in') add('queued', from, row.at)
+  add('sent', from, row.sentAt, row.attempts > 0 ? { ...via, attempt: row.attempts } : via)
+  add('stored', 'relay', row.storedAt, { path: 'mailbox' })
+  add('accepted', to, row.acceptedAt, via)
+  add('injected', to, row.injectedAt)
+  add('seen', to, row.seenAt)
+  const why = row.note ?? row.reason
+  add('failed', row.way === 'in' ? to : from, row.failedAt, why === null ? {} : { note: why.slice(0, 200) })
+  return hops
+}

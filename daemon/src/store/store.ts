@@ -1,0 +1,58 @@
+/** relay.db behind one object: commit a turn, read, recover, forget old history. */
+import type { DatabaseSync } from 'node:sqlite'
+import { DAY_MS } from '@agent-relay/protocol'
+import type { Entropy, State } from '../core/state.ts'
+import type { Op } from '../core/turn.ts'
+import { explain, openDatabase } from './database.ts'
+import { createReader, type Reader } from './reader.ts'
+import { recover } from './recover.ts'
+import { createWriter } from './writer.ts'
+
+/** Finished messages are kept so long for history and traces. */
+const HISTORY_MS = 30 * DAY_MS
+/** Deleted at once, so that no turn waits long for it. */
+const PURGE_ROWS = 500
+
+export type Store = {
+  read: Reader
+  outboxEpoch: string
+  /** Where a broken file was moved at opening. */
+  movedAside: string | undefined
+  /** One transaction. Throws DISK_FULL or STORE_BROKEN, and then nothing of it is in the file. */
+  commit(ops: readonly Op[]): void
+  recover(facts: { entropy: Entropy; hostName: string; userName: string }): State
+  /** Forgets some of the history that is old enough; true when there may be more. */
+  purge(now: number): boolean
+  close(): void
+}
+
+/** Opens relay.db, or makes it. See openDatabase for what it throws. */
+export function openStore(path: string): Store {
+  const { db, outboxEpoch, movedAside } = openDatabase(path)
+  const writer = createWriter(db)
+  return {
+    read: createReader(db),
+    outboxEpoch,
+    movedAside,
+    commit(ops) {
+      try {
+        writer.apply(ops)
+      } catch (error) {
+        throw explain(path, error)
+      }
+    },
+    recover: (facts) => recover(db, { ...facts, outboxEpoch }),
+    purge: (now) => purge(db, now - HISTORY_MS),
+    close: () => db.close(),
+  }
+}
+
+function purge(db: DatabaseSync, before: number): boolean {
+  const { changes } = db
+    .prepare(
+      // In order of arrival, so the oldest rows are the first ones: a bounded look at the file's beginning is enough.
+      `DELETE FROM message WHERE n IN (SELECT n FROM message ORDER BY n LIMIT ?1) AND is_open = 0 AND at < ?2`,
+    )
+    .run(PURGE_ROWS, before)
+  return Number(changes) >= PURGE_ROWS
+}
