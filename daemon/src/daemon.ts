@@ -1,115 +1,110 @@
-/** The composition root of the daemon: the only file that knows everybody. */
+/**
+ * The daemon: run as a process of its own by `agent-relay up`, and the only file that knows everybody. With `--foreground` the
+ * log also goes to stderr. It is ready when its socket answers; what keeps it from starting is one line on stderr and exit 1.
+ */
 import { performance } from 'node:perf_hooks'
-import type { LocalResults } from '@agent-relay/protocol/local'
-import { selfName } from './core/state.ts'
-import type { Effect } from './core/turn.ts'
+import { createRunHost } from './agents/host.ts'
 import { RelayError } from './errors.ts'
 import { readEnvironment } from './home/env.ts'
 import { openHome } from './home/home.ts'
 import { lockHome } from './home/lock.ts'
+import type { HomePaths } from './home/paths.ts'
 import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
-import type { RunHost } from './run-host.ts'
+import { createControl } from './service/control.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
-import { machineViews } from './service/views.ts'
+import { statusView } from './service/status.ts'
 import { openStore } from './store/store.ts'
+import { version } from './version.ts'
 
-/** The version that `status`, `hello` and the control plane see; the same as in package.json, which a test checks. */
-export const DAEMON_VERSION = '0.1.0'
+/** Finished history is looked through for what is old enough to go, a little at a time. */
+const PURGE_MS = 60_000
 
-export type Daemon = {
-  readonly home: string
-  /** Stops everything that the daemon started; resolves when the home may be used again. */
-  stop(): Promise<void>
-  /** Resolves after `stop`, whoever asked for it. */
-  readonly stopped: Promise<void>
-}
-
-export type DaemonOptions = {
-  home?: string
-  /** Also write the log to stderr. */
-  isForeground?: boolean
-  createRunHost: (log: Log) => RunHost
-}
-
-/** Starts the daemon of this home in this process. Throws DAEMON_RUNNING naming the pid, or what is wrong with the home. */
-export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+async function main(): Promise<void> {
   process.umask(0o077)
   const environment = readEnvironment()
-  const paths = openHome(options.home ?? environment.home)
+  const paths = openHome(environment.home)
   const lock = lockHome(paths)
-  try {
-    const log = openLog(paths.log, environment.logLevel, options.isForeground === true)
-    const store = openStore(paths.db)
-    if (store.movedAside !== undefined)
-      log.error(`relay.db was broken and was moved to ${store.movedAside}: what was queued in it was not sent`)
-    const readyAt = performance.now()
-    const runHost = options.createRunHost(log)
-    let stopping: Promise<void> | undefined
-    let announce: () => void = () => undefined
-    const stopped = new Promise<void>((resolve) => {
-      announce = resolve
-    })
+  const log = openLog(paths.log, environment.logLevel, process.argv.includes('--foreground'))
+  const stop = await start(paths, log)
+  let isStopping = false
+  const end = (reason: string): void => {
+    if (isStopping) return
+    isStopping = true
+    log.info(`stopping: ${reason}`)
+    stop().then(
+      () => {
+        lock.release()
+        process.exit(0)
+      },
+      (error) => {
+        log.error('stopping failed', { error })
+        process.exit(1)
+      },
+    )
+  }
+  stopRequested = () => end('agent-relay down')
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal))
+  process.on('uncaughtException', (error) => log.error('a defect: the daemon goes on', { error }))
+  process.on('unhandledRejection', (error) => log.error('a defect: the daemon goes on', { error }))
+}
 
-    const service = createService({
-      paths,
-      store,
-      log,
-      runHost,
-      outward: (effect: Effect) => void effect,
-      restored: () => undefined,
-      status,
-      reload: async () => undefined,
-      shutdown: () => void stop(),
-    })
-    const server = await listenLocally({
-      path: paths.socket,
-      version: DAEMON_VERSION,
-      log,
-      open: (connection, proof) => openSession(service, connection, proof),
-    })
+let stopRequested = (): void => undefined
 
-    function status(): LocalResults['status'] {
-      const state = service.engine.state()
-      return {
-        version: DAEMON_VERSION,
-        pid: process.pid,
+/** Opens everything in the order of need; gives back how to close it. */
+async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
+  const store = openStore(paths.db)
+  if (store.movedAside !== undefined)
+    log.error(`relay.db was broken and is now ${store.movedAside}: what was queued in it is not sent`)
+  const runHost = createRunHost()
+  const control = createControl({ paths, store, log, version, engine: () => service.engine })
+  let readyAt = performance.now()
+  const service = createService({
+    paths,
+    store,
+    log,
+    runHost,
+    outward: control.outward,
+    restored: control.restore,
+    status: () =>
+      statusView({
+        version,
         home: paths.home,
         uptimeMs: performance.now() - readyAt,
-        linked: null,
-        control: { state: 'unlinked', latencyMs: null, reason: null },
-        machines: machineViews(state, null),
-        queued: state.outCount,
-        failed: store.read.failedSince(service.engine.now() - 86_400_000),
-        health: [],
-      }
-    }
-
-    function stop(): Promise<void> {
-      stopping ??= (async () => {
-        log.info('stopping')
-        await runHost.stop()
-        service.stop()
-        await server.close()
-        store.close()
-        lock.release()
-        announce()
-      })()
-      return stopping
-    }
-
-    log.info('ready', { pid: process.pid, version: DAEMON_VERSION, machine: selfName(service.engine.state()) })
-    return { home: paths.home, stop, stopped }
-  } catch (error) {
-    lock.release()
-    throw error
+        state: service.engine.state(),
+        store,
+        control,
+        now: service.engine.now(),
+      }),
+    reload: async () => control.load(),
+    shutdown: () => stopRequested(),
+  })
+  control.load()
+  const server = await listenLocally({
+    path: paths.socket,
+    version,
+    log,
+    open: (connection, proof) => openSession(service, connection, proof),
+  })
+  readyAt = performance.now()
+  const purge = setInterval(() => {
+    while (store.purge(Date.now()));
+  }, PURGE_MS).unref()
+  log.info('ready', { pid: process.pid, version })
+  return async () => {
+    clearInterval(purge)
+    await runHost.stop()
+    control.stop()
+    service.stop()
+    await server.close()
+    store.close()
   }
 }
 
-export const noRunHost = (): RunHost => ({
-  start() {
-    throw new RelayError('UNAVAILABLE', 'This daemon hosts no programs.')
-  },
-  stop: async () => undefined,
+main().catch((error: unknown) => {
+  process.stderr.write(
+    `agent-relay: ${error instanceof RelayError ? error.message : String((error as Error)?.stack ?? error)}\n`,
+  )
+  process.exit(1)
 })

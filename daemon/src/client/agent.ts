@@ -5,8 +5,8 @@ import { RelayError } from '../errors.ts'
 import { readEnvironment } from '../home/env.ts'
 import { homePaths } from '../home/paths.ts'
 import { readToken, readTokenFile } from '../home/tokens.ts'
+import { type Connection, openConnection } from './connection.ts'
 import { createInbox } from './inbox.ts'
-import { openWire, type Wire } from './wire.ts'
 
 export type ConnectOptions = {
   /** Registers this name and speaks as it. Without it: AGENT_RELAY_NAME with its token, else the person. */
@@ -65,10 +65,9 @@ export async function connect(options: ConnectOptions = {}): Promise<Agent> {
   let isClosed = false
   let wire = await open()
 
-  async function open(): Promise<Wire> {
-    const opened = await openWire({
+  async function open(): Promise<Connection> {
+    const opened = await openConnection({
       socket: paths.socket,
-      home: paths.home,
       client: options.client ?? 'sdk/0.1.0',
       agent: options.name === undefined ? proofOf() : undefined,
       onPush(push) {

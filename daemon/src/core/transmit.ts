@@ -23,6 +23,8 @@ export function transmit(stream: OutStream, entry: OutEntry, epoch: number, turn
     epoch,
     ttlMs: Math.min(MAX_TTL_MS, Math.max(1, Math.floor(entry.expiresAt - turn.now))),
     machine: stream.machine,
+    fromKey: stream.fromKey,
+    toKey: stream.toKey,
     isVoid: entry.isVoid,
   }
 }

@@ -93,6 +93,8 @@ export type Outgoing = {
   epoch: number
   ttlMs: number
   machine: string
+  fromKey: string
+  toKey: string
   isVoid: boolean
 }
 

@@ -1,6 +1,7 @@
 /** Programs that run under an agent's name: started by the host of programs, fed from the inbox one message at a time. */
 import { type Message, nameKey } from '@agent-relay/protocol'
 import type { LocalRequest, LocalResults } from '@agent-relay/protocol/local'
+import { RELAY_SENDER } from '../core/failure.ts'
 import type { Answer } from '../core/turn.ts'
 import { fromWire, RelayError } from '../errors.ts'
 import { tokenPath } from '../home/tokens.ts'
@@ -11,9 +12,6 @@ import type { Receiver } from './receivers.ts'
 import type { Service } from './service.ts'
 
 type RunRequest = Extract<LocalRequest, { type: 'run' }>
-
-/** How long a program may take to end after its terminal went. */
-const HANG_UP_MS = 3_000
 
 export type Runs = {
   /** Throws NAME_TAKEN, naming the pid, while a program runs under this name. */
@@ -55,13 +53,11 @@ export async function startRun(service: Service, connection: Connection, request
   })
   const key = nameKey(registered.name)
   let hasEnded = false
-  let hangUp: NodeJS.Timeout | undefined
   const events: RunEvents = {
     output: (stream, data) =>
       connection.write(`{"type":"run.output","stream":"${stream}","data":"${data.toString('base64')}"}`),
     exit(code, signal) {
       hasEnded = true
-      clearTimeout(hangUp)
       service.runs.set(key, undefined)
       service.receivers.remove(key, receiver)
       service.presence.remove(key)
@@ -83,9 +79,7 @@ export async function startRun(service: Service, connection: Connection, request
     name: registered.name,
     session,
     detach() {
-      if (isDetached === true || hasEnded) return
-      session.signal('SIGHUP')
-      hangUp = setTimeout(() => session.signal('SIGKILL'), HANG_UP_MS)
+      if (isDetached !== true && !hasEnded) session.end()
     },
   }
 }
@@ -98,7 +92,7 @@ function feed(service: Service, key: string, session: RunSession): Receiver {
     isBusy = true
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
       try {
-        const state = await session.deliver(item.message, item.isRepeat)
+        const state = await handOver(session, item)
         service.mark(key, [item.message.id], state, () => undefined)
       } catch (error) {
         waiting.length = 0
@@ -113,6 +107,16 @@ function feed(service: Service, key: string, session: RunSession): Receiver {
       if (!isBusy) void next()
     },
   }
+}
+
+/** A notice of the relay itself is a line of its own kind, not a message of somebody. */
+async function handOver(
+  session: RunSession,
+  item: { message: Message; isRepeat: boolean },
+): Promise<'injected' | 'seen'> {
+  if (item.message.from !== RELAY_SENDER) return session.deliver(item.message, item.isRepeat)
+  session.notify(item.message.body)
+  return 'injected'
 }
 
 function sendAs(service: Service, from: string, message: OutboundSend): Promise<LocalResults['send']> {

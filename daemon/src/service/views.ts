@@ -118,7 +118,7 @@ export function inboxEntry(state: State, row: StoredMessage): InboxEntry {
 }
 
 const PATHS: readonly string[] = ['local', 'relay', 'mailbox', 'direct']
-const pathOf = (path: string | null): DeliveryPath | null =>
+export const pathOf = (path: string | null): DeliveryPath | null =>
   path !== null && PATHS.includes(path) ? (path as DeliveryPath) : null
 
 /** Every hop that this machine knows, with its offset since the message was queued here, or since it was accepted here. */

@@ -1,0 +1,209 @@
+/** The daemon's side of the link to the control plane: reads to what the home is linked, carries effects out and events in. */
+import { randomUUID } from 'node:crypto'
+import type { AgentClaim, ClaimResult, Envelope, Roster } from '@agent-relay/protocol'
+import { type ControlLink, createControlLink } from '../cloud/control-link.ts'
+import { claimsOf } from '../core/agents.ts'
+import { rosterOf } from '../core/roster.ts'
+import type { CoreEvent, Effect, Outgoing } from '../core/turn.ts'
+import { RelayError } from '../errors.ts'
+import { type Link, readConfig } from '../home/config.ts'
+import { readIdentity } from '../home/identity.ts'
+import type { HomePaths } from '../home/paths.ts'
+import type { Log } from '../log.ts'
+import type { Store } from '../store/store.ts'
+import type { Engine } from './engine.ts'
+import { createTraces } from './traces.ts'
+
+export type Control = {
+  /** Reads the configuration and connects, or disconnects, as it says. Throws a RelayError that names a broken file. */
+  load(): void
+  outward(effect: Effect): void
+  /** Says again what the core lost with a turn that failed. */
+  restore(): void
+  link(): Link | null
+  view(): {
+    state: 'unlinked' | 'connecting' | 'connected' | 'waiting' | 'refused'
+    latencyMs: number | null
+    reason: string | null
+  }
+  stop(): void
+}
+
+type Options = { paths: HomePaths; store: Store; log: Log; version: string; engine: () => Engine }
+
+export function createControl({ paths, store, log, version, engine }: Options): Control {
+  const bootId = randomUUID()
+  let link: Link | null = null
+  let control: ControlLink | undefined
+  let isUp = false
+  const submit = (event: CoreEvent): void => engine().submit(event)
+  let traces: ReturnType<typeof createTraces> | undefined
+
+  function connect(to: Link): ControlLink {
+    const identity = readIdentity(paths)
+    if (identity === undefined)
+      throw new RelayError('NOT_LINKED', `${paths.identity} is missing: run agent-relay unlink, then agent-relay link`)
+    const opened = createControlLink({
+      url: to.url,
+      key: to.key,
+      identity,
+      version,
+      bootId,
+      isInsecureAllowed: to.isInsecure,
+      agents: () => claimsOf(engine().state()),
+      on: {
+        up(welcome) {
+          isUp = true
+          log.info(`connected to ${to.url}`, { machine: welcome.machine.name, org: welcome.roster.org.slug })
+          submit({
+            type: 'linked',
+            identity: { machine: welcome.machine, org: welcome.roster.org, person: welcome.person },
+          })
+          submit({ type: 'up', roster: welcome.roster })
+        },
+        down(reason) {
+          log.warn(`not connected to ${to.url}`, { reason: reason.message })
+          lost()
+        },
+        delta: (delta) => submit({ type: 'delta', delta }),
+        roster: (roster) => submit({ type: 'roster', roster }),
+        deliver: (envelopes) => submit({ type: 'deliver', envelopes }),
+        returned(returned) {
+          const failed = returned.batch.receipts.filter((receipt) => receipt.state === 'failed')
+          const known = failed.flatMap((receipt) => store.read.outHeader(receipt.id) ?? [])
+          submit({ type: 'returned', returned, known })
+        },
+        claims: (results) => submit({ type: 'claims', results }),
+        refused(error) {
+          log.error(`the control plane refuses this machine: ${error.message}`)
+          lost()
+        },
+      },
+    })
+    opened.start()
+    return opened
+  }
+
+  function lost(): void {
+    if (isUp) submit({ type: 'down' })
+    isUp = false
+  }
+
+  function relay(messages: Outgoing[]): void {
+    const to = control
+    if (to === undefined || link === null) return
+    const envelopes = messages.flatMap((message) => envelopeOf(message, link as Link) ?? [])
+    if (envelopes.length === 0) return
+    const ids = envelopes.map((envelope) => envelope.id)
+    to.relay(envelopes).then(
+      (results) => submit({ type: 'relayed', ids, results }),
+      // Unknown what became of them: the core's clock sends them again.
+      (error) => log.debug('a batch was not taken by the relay', { reason: String(error) }),
+    )
+  }
+
+  function envelopeOf(message: Outgoing, { org }: Link): Envelope | undefined {
+    const row = message.n > 0 ? engine().take(message.n) : undefined
+    if (row === undefined && !message.isVoid) return undefined
+    const state = engine().state()
+    const sender = state.agents.get(message.fromKey)
+    const { outboxEpoch } = state
+    return {
+      v: 1,
+      id: row?.id ?? randomUUID(),
+      org: org.id,
+      from: {
+        machine: selfOf(state.identity?.machine.id),
+        agent: sender?.name ?? message.fromKey,
+        epoch: message.epoch,
+      },
+      to: {
+        machine: message.machine,
+        agent: row?.toAgent ?? message.toKey,
+        ...(row?.project != null && { project: row.project }),
+        ...(row?.via != null && { via: row.via }),
+      },
+      ...(row?.thread != null && { thread: row.thread }),
+      ...(row?.replyTo != null && { replyTo: row.replyTo }),
+      stream: message.stream,
+      outboxEpoch,
+      seq: message.seq,
+      ttlMs: message.ttlMs,
+      priority: 1,
+      ts: row?.ts ?? Math.floor(engine().now()),
+      trace: row?.trace ?? row?.id ?? message.stream.slice(0, 64),
+      body: message.isVoid ? '' : (row?.body ?? ''),
+      ...(message.isVoid && { isVoid: true as const }),
+    }
+  }
+
+  const selfOf = (id: string | undefined): string => id ?? link?.machine.id ?? ''
+
+  const claim = (to: ControlLink, agent: AgentClaim): void => {
+    to.claim(agent).then(
+      (result: ClaimResult) => submit({ type: 'claims', results: [result] }),
+      (error) => log.warn(`the name ${agent.name} could not be claimed`, { reason: String(error) }),
+    )
+  }
+
+  return {
+    load() {
+      const { link: wanted } = readConfig(paths)
+      const isSame = JSON.stringify(wanted) === JSON.stringify(link)
+      if (isSame && control !== undefined) return
+      control?.stop()
+      control = undefined
+      traces?.stop()
+      lost()
+      link = wanted
+      submit({
+        type: 'linked',
+        identity: wanted === null ? null : { machine: wanted.machine, org: wanted.org, person: wanted.person },
+      })
+      if (wanted === null) return
+      // Claims are asked of the core when the connection is up, so what it has to know first is on its way before.
+      const opened = connect(wanted)
+      control = opened
+      traces = createTraces(engine(), store, log, (reports) => void opened.traces(reports).catch(() => undefined))
+    },
+    outward(effect) {
+      if (control === undefined) return
+      switch (effect.type) {
+        case 'relay':
+          relay(effect.messages)
+          break
+        case 'return':
+          // What does not get through is said again when the sender asks again.
+          control.giveBack(effect.batch).catch(() => undefined)
+          break
+        case 'claim':
+          claim(control, effect.agent)
+          break
+        case 'status':
+          control.setStatus([{ name: effect.name, epoch: effect.epoch, status: effect.status }]).catch(() => undefined)
+          break
+        case 'progress':
+          if (isUp) traces?.note(effect.id)
+          break
+      }
+    },
+    restore() {
+      const to = control
+      const state = engine().state()
+      if (to === undefined || !isUp || state.roster === null) return
+      const roster: Roster = rosterOf(state.roster)
+      submit({ type: 'up', roster })
+      for (const agent of claimsOf(state)) claim(to, agent)
+    },
+    link: () => link,
+    view() {
+      if (control === undefined) return { state: 'unlinked', latencyMs: null, reason: null }
+      const { state, reason } = control.state()
+      return { state: state === 'stopped' ? 'waiting' : state, latencyMs: control.latencyMs(), reason }
+    },
+    stop() {
+      traces?.stop()
+      control?.stop()
+    },
+  }
+}
