@@ -1,57 +1,12 @@
 /** `connect({ name })`: one agent's connection, its messages as an async iterable. */
 import type { Message } from '@agent-relay/protocol'
-import type { LocalRequest, LocalRequestType, LocalResults, SentMessage } from '@agent-relay/protocol/local'
 import { RelayError } from '../errors.ts'
 import { readEnvironment } from '../home/env.ts'
 import { homePaths } from '../home/paths.ts'
 import { readToken, readTokenFile } from '../home/tokens.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { createInbox } from './inbox.ts'
-
-export type ConnectOptions = {
-  /** Registers this name and speaks as it. Without it: AGENT_RELAY_NAME with its token, else the person. */
-  name?: string
-  /** Absolute path; AGENT_RELAY_HOME or ~/.agent-relay without it. */
-  home?: string
-  project?: string
-  model?: string
-  /** Program and version for logs, such as `sdk/0.1.0`. */
-  client?: string
-}
-
-export type SendOptions = {
-  thread?: string
-  replyTo?: string
-  /** Time to live: milliseconds, or `5m`, `2h`, `7d`. */
-  ttl?: number | string
-  /** Resolves when the message came this far, and rejects with TIMEOUT after `timeoutMs` (10 s). */
-  wait?: 'stored' | 'accepted' | 'injected' | 'seen'
-  timeoutMs?: number
-}
-
-export type Receipt = { id: string; messages: SentMessage[] }
-
-/** A message that arrived. It comes again, with `isRepeat`, until it is acknowledged. */
-export type Incoming = Message & {
-  isRepeat: boolean
-  /** Tells the sender that this agent has it: `injected`, or `seen` when it was read. */
-  ack(state?: 'injected' | 'seen'): Promise<void>
-  /** Answers the sender, in the same thread. */
-  reply(text: string, options?: SendOptions): Promise<Receipt>
-}
-
-export type Agent = {
-  readonly name: string | null
-  /** Resolves when the message is queued on this machine's disk. */
-  send(to: string, text: string, options?: SendOptions): Promise<Receipt>
-  /** Every message for this agent, oldest first. Ends with `close`; goes on over restarts of the daemon. */
-  messages(): AsyncIterableIterator<Incoming>
-  request<T extends LocalRequestType>(
-    type: T,
-    input: Omit<Extract<LocalRequest, { type: T }>, 'type' | 'id'>,
-  ): Promise<LocalResults[T]>
-  close(): Promise<void>
-}
+import type { Agent, ConnectOptions, Incoming, Receipt, SendOptions } from './types.ts'
 
 /** First wait before a new try to reach a daemon that went, doubling to the last. */
 const RETRY_FIRST_MS = 50

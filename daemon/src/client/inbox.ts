@@ -1,5 +1,5 @@
 /** Pushed messages as an async iterable; at most the daemon's push window waits here, because it stops at unmarked ones. */
-import type { Incoming } from './agent.ts'
+import type { Incoming } from './types.ts'
 
 export function createInbox() {
   const waiting: Incoming[] = []

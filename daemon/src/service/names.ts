@@ -4,7 +4,7 @@ import type { LocalRequest, LocalResults } from '@agent-relay/protocol/local'
 import type { AgentFacts, Answer } from '../core/turn.ts'
 import { fromWire } from '../errors.ts'
 import { makeToken, readToken, writeToken } from '../home/tokens.ts'
-import type { Service } from './service.ts'
+import type { Service } from './context.ts'
 import { hashToken } from './tokens.ts'
 
 type Register = Omit<Extract<LocalRequest, { type: 'register' }>, 'type' | 'id'>

@@ -3,40 +3,15 @@ import { type Message, nameKey } from '@agent-relay/protocol'
 import type { LocalRequest, LocalResults } from '@agent-relay/protocol/local'
 import { RELAY_SENDER } from '../core/failure.ts'
 import type { Answer } from '../core/turn.ts'
-import { fromWire, RelayError } from '../errors.ts'
+import { fromWire } from '../errors.ts'
 import { tokenPath } from '../home/tokens.ts'
 import type { Connection } from '../local/connection.ts'
 import type { OutboundSend, RunEvents, RunSession } from '../run-host.ts'
+import type { Service } from './context.ts'
 import { registerAgent } from './names.ts'
 import type { Receiver } from './receivers.ts'
-import type { Service } from './service.ts'
 
 type RunRequest = Extract<LocalRequest, { type: 'run' }>
-
-export type Runs = {
-  /** Throws NAME_TAKEN, naming the pid, while a program runs under this name. */
-  mustBeFree(name: string): void
-  set(agentKey: string, pid: number | undefined): void
-}
-
-export function createRuns(): Runs {
-  const pids = new Map<string, number>()
-  return {
-    mustBeFree(name) {
-      const pid = pids.get(nameKey(name))
-      if (pid === undefined) return
-      throw new RelayError(
-        'NAME_TAKEN',
-        `${name} already runs on this machine (pid ${pid}): end that program, or take another name.`,
-        { details: { pid } },
-      )
-    },
-    set(agentKey, pid) {
-      if (pid === undefined) pids.delete(agentKey)
-      else pids.set(agentKey, pid)
-    },
-  }
-}
 
 export type Run = { name: string; session: RunSession /** The client went. */; detach(): void }
 

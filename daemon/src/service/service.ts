@@ -1,6 +1,6 @@
 /** The running daemon: the engine and everybody around it, told of its effects and asking it things. */
 import { hostname, userInfo } from 'node:os'
-import type { LocalResults, SentMessage } from '@agent-relay/protocol/local'
+import type { LocalResults } from '@agent-relay/protocol/local'
 import type { Effect } from '../core/turn.ts'
 import { machineName } from '../core/words.ts'
 import type { HomePaths } from '../home/paths.ts'
@@ -8,33 +8,14 @@ import type { Log } from '../log.ts'
 import type { RunHost } from '../run-host.ts'
 import { toMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
+import type { Service } from './context.ts'
 import { createEngine, type Engine, type Settle } from './engine.ts'
 import { newId } from './ids.ts'
-import { createPresence, type Presence } from './presence.ts'
-import { createReceivers, type Receivers } from './receivers.ts'
-import { createRuns, type Runs } from './runs.ts'
+import { createPresence } from './presence.ts'
+import { createReceivers } from './receivers.ts'
+import { createRunning } from './running.ts'
 import { sentView } from './views.ts'
 import { createWaits } from './waits.ts'
-
-export type Service = {
-  readonly paths: HomePaths
-  readonly store: Store
-  readonly log: Log
-  readonly engine: Engine
-  readonly receivers: Receivers
-  readonly presence: Presence
-  readonly runs: Runs
-  readonly runHost: RunHost
-  registeringPerson: Promise<LocalResults['register']> | undefined
-  /** The person's name on this machine, once they have one. */
-  personName(): string | null
-  mark(agentKey: string, ids: string[], state: 'injected' | 'seen', reply: Settle): void
-  wait(ids: string[], goal: SentMessage['state'], timeoutMs: number, done: (result: LocalResults['wait']) => void): void
-  status(): LocalResults['status']
-  reload(): Promise<void>
-  shutdown(): void
-  stop(): void
-}
 
 /** The effects that go to the control plane; without a link nobody takes them. */
 export type Outward = (effect: Effect) => void
@@ -109,7 +90,7 @@ export function createService(options: Options): Service {
     engine,
     receivers,
     presence,
-    runs: createRuns(),
+    runs: createRunning(),
     runHost,
     registeringPerson: undefined,
     personName() {
