@@ -1,0 +1,59 @@
+/** What the control plane cleans up by itself. Each chore may run at any time, twice at once, and after having been missed. */
+import { publish } from '#lib/realtime/bus.ts'
+import type { Db } from '#lib/services/context.ts'
+import { endSessions } from '#lib/services/machines/sessions.ts'
+
+/** Rows of one statement: small enough that nobody waits for its locks. */
+const slice = 5_000
+const dayMs = 86_400_000
+/** Traces are for finding out what happened lately; longer histories are on the machines themselves. */
+const traceDays = 30
+
+type Chore = { cron: string; run(db: Db): Promise<void> }
+
+export const chores = {
+  /** What was not fetched within its time to live; its sender's own copy fails with a reason. */
+  'mailbox.expire': {
+    cron: '*/5 * * * *',
+    run: (db) =>
+      untilNone(
+        () => db.$executeRaw`
+          DELETE FROM "MailboxMessage" WHERE id IN (SELECT id FROM "MailboxMessage" WHERE "expiresAt" <= now() LIMIT ${slice})`,
+      ),
+  },
+  'traces.expire': {
+    cron: '17 * * * *',
+    run: (db) =>
+      untilNone(
+        () => db.$executeRaw`
+          DELETE FROM "MessageTrace" WHERE ("orgId", "messageId") IN (
+            SELECT "orgId", "messageId" FROM "MessageTrace" WHERE "sentAt" < ${new Date(Date.now() - traceDays * dayMs)} LIMIT ${slice})`,
+      ),
+  },
+  /** Ended device codes, sign-in links and browser sessions; a day later, so that late visitors are told what happened. */
+  'access.expire': {
+    cron: '37 * * * *',
+    async run(db) {
+      const before = new Date(Date.now() - dayMs)
+      await db.deviceCode.deleteMany({ where: { expiresAt: { lt: before } } })
+      await db.signInLink.deleteMany({ where: { expiresAt: { lt: before } } })
+      await db.session.deleteMany({ where: { expires: { lt: before } } })
+    },
+  },
+  /** Machines that nobody hears any more show offline. */
+  'leases.end': {
+    cron: '* * * * *',
+    async run(db) {
+      for (const orgId of await endSessions(db, { leaseOver: true })) {
+        publish('roster', { orgId })
+        publish('hint', { orgId, kinds: ['machines', 'agents'] })
+      }
+    },
+  },
+} as const satisfies Record<string, Chore>
+
+export type ChoreName = keyof typeof chores
+
+async function untilNone(deleteSlice: () => Promise<number>): Promise<void> {
+  while ((await deleteSlice()) >= slice);
+}
