@@ -44,15 +44,34 @@ const httpStatus: Partial<Record<ErrorCode, number>> = {
 /** The HTTP status of a code; 500 for whatever has no better one. */
 export const statusOf = (code: ErrorCode): number => httpStatus[code] ?? 500
 
+/** By name: Next's bundle and server.ts have a DomainError class each, and errors pass between them. */
+export const isDomainError = (error: unknown): error is DomainError =>
+  error instanceof DomainError || (error instanceof Error && error.name === 'DomainError' && 'code' in error)
+
 /**
- * What may leave the process of any thrown value: a DomainError as it is, everything else as INTERNAL without its text,
- * which belongs in the log under the same request id.
+ * What may leave the process of any thrown value: a DomainError as it is, a database that is away as UNAVAILABLE, everything
+ * else as INTERNAL without its text, which belongs in the log under the same request id.
  */
 export function toWireError(error: unknown): WireError {
-  if (error instanceof DomainError)
+  if (isDomainError(error))
     return { code: error.code, message: error.message, ...(error.details && { details: error.details }) }
+  if (isOutage(error))
+    return { code: 'UNAVAILABLE', message: 'The control plane cannot reach its database right now. Try again shortly.' }
   return {
     code: 'INTERNAL',
     message: 'The control plane failed on this request; its log has the reason under the request id.',
   }
 }
+
+/** Whether the database was away, by what Prisma and its driver adapter say of it. */
+export function isOutage(error: unknown): boolean {
+  const { code, meta } = (error ?? {}) as { code?: unknown; meta?: { driverAdapterError?: { cause?: AdapterCause } } }
+  const cause = meta?.driverAdapterError?.cause
+  if (cause?.kind && outageKinds.has(cause.kind)) return true
+  // 08: connection exceptions; 57P: the server is stopping or starting.
+  if (/^(08|57P)/.test(cause?.originalCode ?? '')) return true
+  return typeof code === 'string' && /^(P1001|P1002|P1008|P1017|P2024)$/.test(code)
+}
+
+type AdapterCause = { kind?: string; originalCode?: string }
+const outageKinds = new Set(['DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TooManyConnections'])

@@ -1,6 +1,6 @@
 /** Hands over what waited for a machine while it was away: page by page, as fast as its socket takes it, beside live traffic. */
 import type { Db } from '#lib/services/context.ts'
-import { deleteMail } from '#lib/services/messages/acknowledge-mail.ts'
+import { deleteReturns } from '#lib/services/messages/acknowledge-mail.ts'
 import { type Mail, readMail } from '#lib/services/messages/read-mail.ts'
 import type { Log } from './log.ts'
 import { type MachineSession, mailKey } from './machine-session.ts'
@@ -79,7 +79,7 @@ export function confirmByPong(session: MachineSession, { db, log }: { db: Db; lo
     pinged = []
     if (read.length === 0) return
     session.unconfirmed.splice(0, read.length)
-    deleteMail(db, session.machineId, read).then(
+    deleteReturns(db, session.machineId, read).then(
       () => {
         for (const id of read) session.handedOver.delete(id)
       },

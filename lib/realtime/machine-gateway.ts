@@ -15,6 +15,7 @@ import type { Namespace } from 'socket.io'
 import { z } from 'zod'
 import { machineOfKey } from '#lib/auth/machine-key.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
+import { clientAddress } from '#lib/http/request-context.ts'
 import { checkRate, countUse } from '#lib/rate-limit.ts'
 import { claimName } from '#lib/services/agents/claim-name.ts'
 import { releaseName } from '#lib/services/agents/release-name.ts'
@@ -82,7 +83,7 @@ const unavailable: WireError = {
 }
 
 async function authenticate(socket: MachineSocket, { db }: Gateway): Promise<void> {
-  const address = socket.handshake.address || null
+  const address = clientAddress(socket.request) || null
   const auth = ControlAuth.safeParse(socket.handshake.auth)
   if (!auth.success)
     throw new DomainError('BAD_REQUEST', 'The connection lacks the key of its machine: agent-relay link')

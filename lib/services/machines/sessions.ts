@@ -20,6 +20,9 @@ export type SessionFacts = {
   latencyMs: number | null
 }
 
+/** The `node` of sessions of machines that come by HTTP: they hang on no process, only on their lease. */
+export const HTTP_NODE = 'http'
+
 const leaseEnd = (now: Date) => new Date(now.getTime() + LEASE_MS)
 
 /**
@@ -90,7 +93,7 @@ export async function endSessions(db: Db, which: WhichSessions): Promise<string[
 
 function condition(which: WhichSessions, now: Date): Prisma.MachineSessionWhereInput {
   if ('ids' in which) return { id: { in: which.ids } }
-  return 'notOfNode' in which ? { node: { not: which.notOfNode } } : { leaseExpiresAt: { lte: now } }
+  return 'notOfNode' in which ? { node: { notIn: [which.notOfNode, HTTP_NODE] } } : { leaseExpiresAt: { lte: now } }
 }
 
 async function markOffline(tx: Tx, machineIds: string[], now: Date): Promise<void> {

@@ -26,7 +26,7 @@ export async function acknowledgeMail(db: Db, machineId: string, acks: Ack[]): P
   return gone.map(({ id }) => id)
 }
 
-/** Deletes items that their machine is known to have. */
-export async function deleteMail(db: Db, machineId: string, ids: string[]): Promise<void> {
-  if (ids.length > 0) await db.mailboxMessage.deleteMany({ where: { machineId, id: { in: ids } } })
+/** Deletes return frames that their machine is known to have; envelopes leave by their acknowledgement only. */
+export async function deleteReturns(db: Db, machineId: string, ids: string[]): Promise<void> {
+  if (ids.length > 0) await db.mailboxMessage.deleteMany({ where: { machineId, kind: 'return', id: { in: ids } } })
 }

@@ -1,0 +1,1 @@
+export { postDaemonHeartbeat as POST } from '#lib/rest/daemons.ts'

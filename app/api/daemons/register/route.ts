@@ -1,0 +1,1 @@
+export { postDaemonRegister as POST } from '#lib/rest/daemons.ts'

@@ -1,0 +1,1 @@
+export { deleteDaemonSelf as DELETE } from '#lib/rest/daemons.ts'

@@ -1,0 +1,1 @@
+export { postLinkApprove as POST } from '#lib/rest/link.ts'

@@ -1,0 +1,1 @@
+export { postLinkPoll as POST } from '#lib/rest/link.ts'

@@ -1,0 +1,1 @@
+export { postLinkStart as POST } from '#lib/rest/link.ts'

@@ -1,0 +1,1 @@
+export { postAck as POST } from '#lib/rest/messages.ts'

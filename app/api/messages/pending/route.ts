@@ -1,0 +1,1 @@
+export { getPending as GET } from '#lib/rest/messages.ts'

@@ -1,0 +1,1 @@
+export { postRelay as POST } from '#lib/rest/messages.ts'

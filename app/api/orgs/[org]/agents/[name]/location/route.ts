@@ -1,0 +1,1 @@
+export { getAgentLocation as GET } from '#lib/rest/agents.ts'

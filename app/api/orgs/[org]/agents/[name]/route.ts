@@ -1,0 +1,1 @@
+export { deleteAgentByName as DELETE } from '#lib/rest/agents.ts'

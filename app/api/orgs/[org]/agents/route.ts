@@ -1,0 +1,1 @@
+export { getAgents as GET, postAgent as POST } from '#lib/rest/agents.ts'

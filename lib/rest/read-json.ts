@@ -1,0 +1,33 @@
+import type { z } from 'zod'
+import { DomainError } from '#lib/errors.ts'
+
+const usualBytes = 64 * 1024
+
+/**
+ * The checked JSON body; stops reading where it becomes too long, whatever its headers promise.
+ * @throws DomainError BAD_REQUEST naming the field, TOO_LARGE
+ */
+export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxBytes = usualBytes): Promise<T> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size > maxBytes) throw new DomainError('TOO_LARGE', `The body is over ${maxBytes} bytes: send less at once.`)
+    chunks.push(chunk)
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch (cause) {
+    throw new DomainError('BAD_REQUEST', 'The body is not JSON: send an object with Content-Type application/json.', {
+      cause,
+    })
+  }
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const field = issue?.path.join('.') ?? ''
+  throw new DomainError('BAD_REQUEST', `${field || 'The body'}: ${issue?.message ?? 'unreadable'}.`, {
+    details: { field },
+  })
+}

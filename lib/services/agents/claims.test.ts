@@ -1,0 +1,88 @@
+import type { ClaimResult } from '@agent-relay/protocol'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Ctx, MachineActor } from '#lib/services/context.ts'
+import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
+import { claimOf, linkMachine } from '#lib/testing/machines.ts'
+import { contextOf, foundTeam } from '#lib/testing/people.ts'
+import { endSessions, openSession } from '../machines/sessions.ts'
+import { buildRoster } from '../roster/build-roster.ts'
+import { claimName } from './claim-name.ts'
+import { releaseName } from './release-name.ts'
+import { syncNames } from './sync-names.ts'
+
+let database: TestDatabase
+let team: Awaited<ReturnType<typeof foundTeam>>
+beforeAll(async () => {
+  database = await createTestDatabase()
+  team = await foundTeam(database.db, 'olga', 'Acme')
+})
+afterAll(() => database.drop())
+
+type Connected = { ctx: Ctx<MachineActor>; session: string }
+
+async function connectedMachine(name: string, { owner, org } = team): Promise<Connected> {
+  const { db } = database
+  const { id } = await linkMachine(db, owner, org.id, name)
+  const actor: MachineActor = { kind: 'machine', machineId: id, orgId: org.id, userId: owner.userId, label: name }
+  const facts = { orgId: org.id, machineId: id, bootId: crypto.randomUUID(), node: 'test', address: null }
+  return { ctx: contextOf(db, actor), session: await openSession(db, { ...facts, version: '1', latencyMs: null }) }
+}
+
+const outcome = (result: ClaimResult) => (result.ok ? result.epoch : result.error.code)
+
+test('of twenty machines that claim one name at once, exactly one wins', async () => {
+  const machines: Connected[] = []
+  for (let i = 0; i < 20; i++) machines.push(await connectedMachine(`race-${i}`))
+  const results = await Promise.all(machines.map(({ ctx }, i) => claimName(ctx, claimOf(i % 2 ? 'Winner' : 'winner'))))
+  expect(results.filter(({ ok }) => ok)).toHaveLength(1)
+  expect(results.filter((result) => !result.ok && result.error.code === 'NAME_TAKEN')).toHaveLength(19)
+  expect(await database.db.agent.count({ where: { nameKey: 'winner' } })).toBe(1)
+})
+
+test('a name changes hands when it is released or the lease has ended, and its epoch only grows', async () => {
+  const [one, two] = [await connectedMachine('one'), await connectedMachine('two')]
+  expect(outcome(await claimName(one.ctx, claimOf('Hand')))).toBe(1)
+  expect(outcome(await claimName(one.ctx, claimOf('Hand', 1)))).toBe(1)
+  expect(outcome(await claimName(one.ctx, claimOf('Hand')))).toBe(2)
+  expect(outcome(await claimName(two.ctx, claimOf('Hand')))).toBe('NAME_TAKEN')
+  await releaseName(one.ctx, { name: 'hand' })
+  expect(outcome(await claimName(two.ctx, claimOf('Hand')))).toBe(3)
+  expect(outcome(await claimName(one.ctx, claimOf('Hand', 2)))).toBe('NAME_TAKEN')
+  await endSessions(database.db, { ids: [two.session] })
+  expect(outcome(await claimName(one.ctx, claimOf('Hand', 2)))).toBe(4)
+})
+
+test('sync renews with the same epoch, claims what is new, and releases what is not listed', async () => {
+  const { ctx } = await connectedMachine('syncer')
+  await syncNames(ctx, { agents: [claimOf('Keep'), claimOf('Drop')] })
+  const before = await buildRoster(database.db, team.org.id)
+  const { results } = await syncNames(ctx, { agents: [claimOf('Keep', 1), claimOf('Fresh')] })
+  expect(results.map(outcome)).toEqual([1, 1])
+  const after = await buildRoster(database.db, team.org.id)
+  expect(after.version).toBe(before.version + 1)
+  const status = (name: string) => after.agents.find((agent) => agent.name === name)?.status
+  expect([status('Keep'), status('Drop'), status('Fresh')]).toEqual(['online', 'offline', 'online'])
+  await syncNames(ctx, { agents: [claimOf('Keep', 1), claimOf('Fresh', 1)] })
+  expect((await buildRoster(database.db, team.org.id)).version).toBe(after.version)
+})
+
+test('the plan limits how many names are held, under twenty claims at once', async () => {
+  const small = await foundTeam(database.db, 'sam', 'Small')
+  const { ctx } = await connectedMachine('only', small)
+  await database.db.organization.update({ where: { id: small.org.id }, data: { plan: 'free' } })
+  const results = await Promise.all(Array.from({ length: 20 }, (_, i) => claimName(ctx, claimOf(`N${i}`))))
+  expect(results.filter(({ ok }) => ok)).toHaveLength(3)
+  const refused = results.find(({ ok }) => !ok)
+  expect(refused).toMatchObject({ error: { code: 'PLAN_LIMIT', details: { limit: 3, use: 3, plan: 'free' } } })
+  const held = results.find(({ ok }) => ok)?.name ?? ''
+  await releaseName(ctx, { name: held })
+  expect((await claimName(ctx, claimOf('Next'))).ok).toBe(true)
+})
+
+test('text that Postgres refuses is kept out of the registry', async () => {
+  const { ctx } = await connectedMachine('nul')
+  const result = await claimName(ctx, { ...claimOf('Nul'), model: 'a\0b', capabilities: ['x\ud800'] })
+  expect(result.ok).toBe(true)
+  const agent = await database.db.agent.findFirstOrThrow({ where: { name: 'Nul' } })
+  expect(agent).toMatchObject({ model: 'a\u{fffd}b', capabilities: ['x\u{fffd}'] })
+})
