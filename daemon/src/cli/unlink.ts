@@ -4,9 +4,11 @@ import { RelayError } from '../errors.ts'
 import { readConfig, writeConfig } from '../home/config.ts'
 import { openHome } from '../home/home.ts'
 import type { HomePaths } from '../home/paths.ts'
-import { askDaemon } from './ask-daemon.ts'
 import { defineCommand } from './command.ts'
+import { withDaemon } from './daemon-connection.ts'
+import { ensureDaemon } from './daemon-process.ts'
 import { EXIT } from './exit.ts'
+import { reloadDaemon } from './reload-daemon.ts'
 
 export const command = defineCommand({
   name: 'unlink',
@@ -32,7 +34,7 @@ export const command = defineCommand({
       )
     }
     writeConfig(paths, { v: 1, link: null })
-    await askDaemon(paths, 'reload')
+    await reloadDaemon(paths)
     io.print(`${link.machine.name} left ${link.org.name}. To join again: agent-relay link`)
     return EXIT.ok
   },
@@ -40,15 +42,15 @@ export const command = defineCommand({
 
 /** Throws CONFLICT that says what waits for whom: after unlinking it could never be delivered. */
 async function refuseWithMail(paths: HomePaths): Promise<void> {
-  const status = await askDaemon(paths, 'status')
-  if (status === undefined) {
-    if (!existsSync(paths.db)) return
-    throw new RelayError(
-      'DAEMON_DOWN',
-      'The daemon is not running, so nobody knows what still waits to be sent: start it with agent-relay up, or give that up with agent-relay unlink --force',
-    )
-  }
-  const waiting = status.machines.filter((machine) => !machine.isSelf && machine.queued > 0)
+  if (!existsSync(paths.db)) return
+  // Only the daemon knows what waits; one that is started for the question goes again after it.
+  const { isNew } = await ensureDaemon()
+  const { machines } = await withDaemon(async (connection) => {
+    const status = await connection.request('status', {})
+    if (isNew) await connection.request('shutdown', {})
+    return status
+  })
+  const waiting = machines.filter((machine) => !machine.isSelf && machine.queued > 0)
   if (waiting.length === 0) return
   const list = waiting.map((machine) => `${machine.queued} for ${machine.name}`).join(', ')
   throw new RelayError(
