@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as local from '@agent-relay/protocol/local'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 import { z } from 'zod'
 
 const root = import.meta.dirname
@@ -19,14 +19,9 @@ const entries = {
   sdk: 'src/client/index.ts',
 }
 
-rmSync(dist, { recursive: true, force: true })
-await build({
+const common: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
-  outdir: dist,
   bundle: true,
-  splitting: true,
-  chunkNames: 'chunk-[hash]',
   format: 'esm',
   platform: 'node',
   target: 'node22.13',
@@ -35,6 +30,16 @@ await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
+}
+
+rmSync(dist, { recursive: true, force: true })
+await build({ ...common, entryPoints: { hot: 'src/cli/hot.ts' }, outdir: dist })
+await build({
+  ...common,
+  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
+  outdir: dist,
+  splitting: true,
+  chunkNames: 'chunk-[hash]',
   // CommonJS dependencies ask for Node's built-ins by `require`.
   banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
 })
@@ -51,8 +56,12 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 13)) {
   console.error('agent-relay needs Node 22.13 or newer; this is Node ' + process.versions.node + '. Next: install it from https://nodejs.org')
   process.exit(1)
 }
-module.enableCompileCache()
-import('./main.js')
+if (process.argv[2] === 'send') {
+  import('./hot.js')
+} else {
+  module.enableCompileCache()
+  import('./main.js')
+}
 `
   writeFileSync(join(dist, 'cli.js'), shim)
   chmodSync(join(dist, 'cli.js'), 0o755)

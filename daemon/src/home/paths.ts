@@ -1,5 +1,4 @@
 /** Where everything in the home folder is. Pure and light: the SDK and every command load it. */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 
 export type HomePaths = {
@@ -40,7 +39,9 @@ export function homePaths(home: string): HomePaths {
 }
 
 function socketOf(home: string): { socket: string; runtime: string | undefined } {
-  const short = () => createHash('sha256').update(home).digest('hex').slice(0, 20)
+  // Not imported: hashing costs a cold command 7 ms, and only long paths need it.
+  const short = () =>
+    process.getBuiltinModule('node:crypto').createHash('sha256').update(home).digest('hex').slice(0, 20)
   if (process.platform === 'win32') return { socket: `\\\\.\\pipe\\agent-relay-${short()}`, runtime: undefined }
   const inHome = join(home, 'relay.sock')
   if (Buffer.byteLength(inHome) <= MAX_SOCKET_PATH_BYTES) return { socket: inHome, runtime: undefined }
