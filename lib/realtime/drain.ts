@@ -31,11 +31,11 @@ export function createDrain(session: MachineSession, { db, log }: { db: Db; log:
   async function pass(): Promise<void> {
     let after: string | undefined
     while (session.socket.connected) {
+      await session.untilDrained()
       const page = await readMail(db, session.machineId, { after, except: [...session.handedOver] })
       if (page.length === 0) return
       for (const mail of page) handOver(mail)
       after = page.at(-1)?.id
-      await session.untilDrained()
     }
   }
 

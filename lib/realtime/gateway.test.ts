@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { RelayResult, Returned } from '@agent-relay/protocol'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { UserActor } from '#lib/services/context.ts'
@@ -238,6 +239,25 @@ test('malformed frames are answered and do not end the socket', async () => {
   ] as const)
     expect(await alice.ask(event, frame as never)).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } })
   expect(await alice.ask('heartbeat', { at: 5 })).toMatchObject({ ok: true, value: { at: 5 } })
+})
+
+test('what comes for a machine that does not keep up waits in its mailbox, and follows when it does', async () => {
+  const [alice, bob] = [await connect(await link()), await connect(await link())]
+  const name = `Fast${count}`
+  const from = { machine: alice.machine, agent: name, epoch: await alice.claim(name) }
+  const tcp = (bob.socket.io.engine.transport as unknown as { ws: { _socket: Socket } }).ws._socket
+  tcp.pause()
+  const sent = Array.from({ length: 150 }, (_, seq) =>
+    envelopeOf(from, { machine: bob.machine.id, agent: 'Bob' }, seq, { body: 'x'.repeat(200_000) }),
+  )
+  const states: string[] = []
+  for (let i = 0; i < sent.length; i += 10)
+    states.push(...(await relay(alice, sent.slice(i, i + 10))).map(({ state }) => state))
+  expect(states.at(0)).toBe('carried')
+  expect(states.at(-1)).toBe('stored')
+  tcp.resume()
+  await bob.until(() => bob.delivered.length === sent.length)
+  expect(bob.delivered.map(({ seq }) => seq)).toEqual(sent.map(({ seq }) => seq))
 })
 
 test('a full mailbox refuses what is over, by name, and keeps what it has', async () => {

@@ -47,7 +47,10 @@ export class MachineSession {
   readonly unconfirmed: string[] = []
   #queue: { envelope: Envelope; bytes: number }[] = []
   #queuedBytes = 0
-  #sentBytes = 0
+  /** Given to the engine, which holds it until its transport is free. */
+  #bufferedBytes = 0
+  /** Given to the transport, and not all of it to the kernel yet. */
+  #writingBytes = 0
   #isFlushScheduled = false
   #onDrained: (() => void)[] = []
 
@@ -56,7 +59,13 @@ export class MachineSession {
     this.ctx = init.ctx
     this.socket = init.socket
     this.latencyMs = init.latencyMs
-    init.socket.conn.on('drain', () => this.#drained())
+    const { conn } = init.socket
+    conn.on('flush', () => {
+      this.#writingBytes += this.#bufferedBytes
+      this.#bufferedBytes = 0
+    })
+    // The engine's own `drain` comes when it has handed packets on; the transport's, when the kernel has them.
+    conn.transport.on('drain', () => this.#written())
   }
 
   get machineId(): string {
@@ -64,7 +73,11 @@ export class MachineSession {
   }
 
   get isBackedUp(): boolean {
-    return this.#queuedBytes + this.#sentBytes > backedUpBytes
+    return this.#queuedBytes + this.#bytesOnTheWay > backedUpBytes
+  }
+
+  get #bytesOnTheWay(): number {
+    return this.#bufferedBytes + this.#writingBytes
   }
 
   /** Puts an envelope on the socket with the others of this tick. */
@@ -86,14 +99,14 @@ export class MachineSession {
 
   giveReturned(returned: Returned): void {
     const { acks, gaps, receipts } = returned.batch
-    this.#sentBytes += 200 * (acks.length + gaps.length + receipts.length)
+    this.#bufferedBytes += 200 * (acks.length + gaps.length + receipts.length)
     this.socket.emit('returned', returned)
   }
 
   /** Resolves when little enough is on its way, also when the socket has ended. */
   async untilDrained(): Promise<void> {
     this.#flush()
-    if (this.#sentBytes <= drainedBytes || !this.socket.connected) return
+    if (this.#bytesOnTheWay <= drainedBytes || !this.socket.connected) return
     await new Promise<void>((resolve) => this.#onDrained.push(resolve))
   }
 
@@ -114,16 +127,13 @@ export class MachineSession {
     if (this.#queue.length === 0) return
     const envelopes = this.#queue.map(({ envelope }) => envelope)
     this.#queue = []
-    this.#sentBytes += this.#queuedBytes
+    this.#bufferedBytes += this.#queuedBytes
     this.#queuedBytes = 0
     this.socket.emit('deliver', { envelopes })
   }
 
-  /** The engine has given all that it took to the kernel; while its buffer is not empty, more is on its way. */
-  #drained(): void {
-    const { writeBuffer } = this.socket.conn as unknown as { writeBuffer: unknown[] }
-    if (writeBuffer.length > 0) return
-    this.#sentBytes = 0
-    this.released()
+  #written(): void {
+    this.#writingBytes = 0
+    if (this.#bufferedBytes <= drainedBytes) this.released()
   }
 }
