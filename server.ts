@@ -4,6 +4,7 @@ import { createSignInLink } from '#lib/auth/local-link.ts'
 import { signInOptions } from '#lib/auth/sign-in-options.ts'
 import { getDb } from '#lib/db/client.ts'
 import { env } from '#lib/env.ts'
+import { closable } from '#lib/http/close-server.ts'
 import { listen } from '#lib/http/listen.ts'
 import { servePackage } from '#lib/http/package-file.ts'
 import { enterRequest } from '#lib/http/request-context.ts'
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
   const log = getLog()
 
   const http = createServer()
+  const closeHttp = closable(http)
   const { default: next } = await import('next')
   const app = next({ dev, hostname: HOST, port: PORT, httpServer: http })
   await app.prepare()
@@ -49,30 +51,24 @@ async function main(): Promise<void> {
   })
 
   const realtime = await startRealtime({ httpServer: http, log })
-  await listen(http, PORT, HOST)
-  log.info({ url: PUBLIC_URL, host: HOST, port: PORT, dev }, 'the control plane is ready')
-  process.send?.({ ready: PUBLIC_URL })
-  await announce(PUBLIC_URL)
-
   onceTold(log, async () => {
     processState().draining = true
     await realtime.close()
-    const closed = new Promise((resolve) => http.close(resolve))
-    http.closeIdleConnections()
-    await closed
+    await closeHttp()
     await app.close()
     await getDb().$disconnect()
   })
+  await listen(http, PORT, HOST)
+  log.info({ url: PUBLIC_URL, host: HOST, port: PORT, dev }, 'the control plane is ready')
+  process.send?.({ ready: PUBLIC_URL })
+  await announce(PUBLIC_URL).catch((error: unknown) => log.warn({ err: error }, 'no sign-in link could be made'))
 }
 
 /** On stdout, and not in the log: the link signs in whoever has it. */
 async function announce(url: string): Promise<void> {
-  console.log(`\nAgent Relay runs at ${url}`)
-  if (signInOptions().local) {
-    const link = await createSignInLink(getDb())
-    console.log(`Sign in, once and within 15 minutes: ${link.url}\nAnother link: npm run sign-in-link`)
-  }
-  console.log('Ctrl-C stops everything.\n')
+  const link = signInOptions().local ? await createSignInLink(getDb()) : undefined
+  const signIn = link ? `Sign in, once and within 15 minutes: ${link.url}\nAnother link: npm run sign-in-link\n` : ''
+  console.log(`\nAgent Relay runs at ${url}\n${signIn}Ctrl-C stops everything.\n`)
 }
 
 /** Not by `new URL`: that throws on what strangers send, such as `//`. */

@@ -5,15 +5,22 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OperatorError } from '#lib/operator-error.ts'
 
-export type Running = { pid: number; url: string; databaseUrl: string }
+export type Running = {
+  pid: number
+  /** The process of server.ts. */
+  serverPid: number
+  url: string
+  databaseUrl: string
+}
 
 const runningFile = (folder: string): string => path.join(folder, 'running.json')
 
 /**
  * Makes the folder when missing and holds it until this process ends, however it ends: the lock is the operating system's.
+ * Returns what the last holder had announced, when that one was killed and could not take it back.
  * @throws OperatorError ALREADY_RUNNING naming the holder, DATA_FOLDER when the folder cannot be used.
  */
-export function holdDataFolder(folder: string): void {
+export function holdDataFolder(folder: string): Running | undefined {
   try {
     // Postgres may run as another user, who must be able to pass through; everything inside is private by itself.
     mkdirSync(folder, { recursive: true, mode: 0o711 })
@@ -28,7 +35,9 @@ export function holdDataFolder(folder: string): void {
       `The data folder ${folder} cannot be used (${code === 'ERR_SQLITE_ERROR' ? message : code}): set RELAY_DATA_DIR to a folder of yours.`,
     )
   }
+  const killed = whoRuns(folder)
   rmSync(runningFile(folder), { force: true })
+  return killed
 }
 
 /** Kept from the garbage collector, which would close it. */

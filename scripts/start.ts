@@ -1,8 +1,10 @@
 /** `npm start`: builds what is stale, brings the database, runs server.ts, and ends everything that it started. */
 import { once } from 'node:events'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type EmbeddedPostgres, startEmbedded } from '#lib/db/embedded/index.ts'
+import { untilGone } from '#lib/db/embedded/process.ts'
 import { migrate } from '#lib/db/migrate.ts'
 import { env } from '#lib/env.ts'
 import { checkPort } from '#lib/http/listen.ts'
@@ -11,6 +13,9 @@ import { buildPackage, buildPages, generate } from './build.ts'
 import { endChild, endChildren, start } from './children.ts'
 import { announceRunning, forgetRunning, holdDataFolder, keepAuthSecret } from './data-folder.ts'
 import { onEnd } from './on-end.ts'
+
+/** As long as a server may drain, and a little more. */
+const orphanWithinMs = 11_000
 
 const say = (line: string): void => console.error(line)
 
@@ -24,8 +29,10 @@ async function main(): Promise<void> {
   const { dev } = readFlags()
   const { HOST, PORT, DATABASE_URL, AUTH_SECRET, RELAY_DATA_DIR: folder } = env()
   if (!DATABASE_URL) {
-    holdDataFolder(folder)
+    const killed = holdDataFolder(folder)
     heldFolder = folder
+    // The server of a start that was killed drains and ends by itself; it may still hold the port.
+    if (killed) await Promise.race([untilGone(killed.serverPid), delay(orphanWithinMs)])
   }
   const port = await checkPort(PORT, HOST)
   await generate()
@@ -47,10 +54,11 @@ async function main(): Promise<void> {
       AUTH_SECRET: AUTH_SECRET ?? keepAuthSecret(folder),
     },
   })
+  const serverPid = server.pid as number
   server.once('exit', (code) => void end(code ?? 1))
   server.once('message', (message) => {
     const { ready: url } = message as { ready: string }
-    if (!DATABASE_URL) announceRunning(folder, { pid: process.pid, url, databaseUrl })
+    if (!DATABASE_URL) announceRunning(folder, { pid: process.pid, serverPid, url, databaseUrl })
   })
 }
 

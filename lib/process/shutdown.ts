@@ -31,5 +31,7 @@ export function onceTold(log: Logger, drain: () => Promise<void>): void {
   }
   process.on('SIGTERM', () => void told('SIGTERM'))
   process.on('SIGINT', () => void told('SIGINT'))
-  if (process.send) process.once('disconnect', () => void told('orphaned'))
+  // Node drops `send` with the channel: a starter that was killed before this line has no event left to give.
+  if (process.connected) process.once('disconnect', () => void told('orphaned'))
+  else if (process.connected === false) void told('orphaned')
 }
