@@ -2,22 +2,29 @@
  * Builds the published package into dist/: the command with lazily loaded parts, the daemon, the SDK with its types, and the
  * JSON Schemas of the local socket's frames. The same sources give the same bytes.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import * as local from '@agent-relay/protocol/local'
 import { type BuildOptions, build } from 'esbuild'
 import { z } from 'zod'
 
 const root = import.meta.dirname
-const dist = join(root, 'dist')
+const { out } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } }).values
+/** Built aside and moved into place: somebody may run the old one meanwhile. */
+const dist = `${resolve(out)}.${process.pid}`
 /** More than this in dist/ means that something was bundled that should not have been. */
 const MAX_BYTES = 2 * 1024 * 1024
-
-const entries = {
-  main: 'src/cli/main.ts',
-  daemon: 'src/daemon.ts',
-  sdk: 'src/client/index.ts',
-}
 
 const common: BuildOptions = {
   absWorkingDir: root,
@@ -32,11 +39,10 @@ const common: BuildOptions = {
   legalComments: 'none',
 }
 
-rmSync(dist, { recursive: true, force: true })
 await build({ ...common, entryPoints: { hot: 'src/cli/hot.ts' }, outdir: dist })
 await build({
   ...common,
-  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
+  entryPoints: { main: 'src/cli/main.ts', daemon: 'src/daemon.ts', sdk: 'src/client/index.ts' },
   outdir: dist,
   splitting: true,
   chunkNames: 'chunk-[hash]',
@@ -45,7 +51,9 @@ await build({
 })
 writeShim()
 writeSchemas()
+cpSync(join(root, 'src/client/sdk.d.ts'), join(dist, 'sdk.d.ts'))
 checkSize()
+moveIntoPlace()
 
 /** The bin: it must parse on any Node, so that an old one gets a sentence instead of a syntax error. */
 function writeShim(): void {
@@ -83,4 +91,11 @@ function checkSize(): void {
   const sizeBytes = files.reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0)
   console.log(`dist: ${files.length} files, ${Math.round(sizeBytes / 1024)} KiB`)
   if (sizeBytes > MAX_BYTES) throw new Error(`dist is ${sizeBytes} bytes, over ${MAX_BYTES}`)
+}
+
+function moveIntoPlace(): void {
+  const old = `${dist}.old`
+  if (existsSync(out)) renameSync(out, old)
+  renameSync(dist, out)
+  rmSync(old, { recursive: true, force: true })
 }
