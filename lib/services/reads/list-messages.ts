@@ -1,7 +1,7 @@
 import { authorize, isId, type OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { MessagePage } from '#lib/trpc/views.ts'
-import { readCursor, writeCursor } from './cursor.ts'
+import { type Cursor, readCursor, writeCursor } from './cursor.ts'
 import { like } from './like.ts'
 import { isFailed, isWaiting, messageRows } from './message-rows.ts'
 
@@ -16,36 +16,65 @@ export type MessageFilter = {
 
 const defaultLimit = 50
 
+/** A search that finds nothing reads this many headers (some 0.1 s) and then lets the caller decide whether to go on. */
+const searchedPerPage = 50_000
+
 /**
  * One page of message headers, newest first, by keyset: rows that arrive meanwhile shift nothing. `q` is looked for in the
- * names of agents and machines and in the thread; a whole message id finds that message.
+ * names of agents and machines and in the thread; a whole message id finds that message. A page of a search can be short, or
+ * empty, and still have a `nextCursor`: older messages are not searched yet.
  * @throws DomainError BAD_REQUEST for a cursor that no page gave.
  */
 export async function listMessages(ctx: OrgCtx, input: MessageFilter): Promise<MessagePage> {
   authorize(ctx.role, 'message.read')
   const limit = input.limit ?? defaultLimit
-  const [rows, totals] = await Promise.all([messageRows(ctx, whereOf(input), limit + 1), totalsOf(ctx)])
+  const text = input.q?.trim() ?? ''
+  const isSearch = text !== '' && !isId(text)
+  const range = rangeOf(input)
+  const end = isSearch ? await searchEnd(ctx, range) : null
+  const where = [range, stateOf(input), ...(end ? [atOrAfter(end)] : []), ...(text ? [await matches(ctx, text)] : [])]
+  const [rows, totals] = await Promise.all([messageRows(ctx, Prisma.join(where, ' AND '), limit + 1), totalsOf(ctx)])
   const page = rows.slice(0, limit)
-  const last = page.at(-1)
-  return { rows: page, nextCursor: rows.length > limit && last ? writeCursor(last) : null, ...totals }
+  const last = rows.length > limit ? page.at(-1) : end
+  return { rows: page, nextCursor: last ? writeCursor(last) : null, ...totals }
 }
 
-function whereOf({ cursor, state, q, since }: MessageFilter): Prisma.Sql {
+function stateOf({ state }: MessageFilter): Prisma.Sql {
+  if (state === 'waiting') return isWaiting
+  return state === 'failed' ? isFailed : Prisma.sql`TRUE`
+}
+
+function rangeOf({ cursor, since }: MessageFilter): Prisma.Sql {
   const parts = [Prisma.sql`TRUE`]
-  if (state === 'waiting') parts.push(isWaiting)
-  if (state === 'failed') parts.push(isFailed)
   if (since !== undefined) parts.push(Prisma.sql`t."sentAt" >= ${at(since)}`)
   if (cursor) {
     const { sentAt, id } = readCursor(cursor)
     parts.push(Prisma.sql`(t."sentAt", t."messageId") < (${at(sentAt)}, ${id}::uuid)`)
   }
-  const text = q?.trim()
-  if (text && isId(text)) parts.push(Prisma.sql`t."messageId" = ${text}::uuid`)
-  else if (text)
-    parts.push(
-      Prisma.sql`concat_ws(' ', t."fromAgent", t."toAgent", t.thread, t.via, f.name, r.name) ILIKE ${like(text)}`,
-    )
   return Prisma.join(parts, ' AND ')
+}
+
+const atOrAfter = ({ sentAt, id }: Cursor): Prisma.Sql =>
+  Prisma.sql`(t."sentAt", t."messageId") >= (${at(sentAt)}, ${id}::uuid)`
+
+/** The oldest header that this page of a search reads; null when there are fewer. */
+async function searchEnd({ db, org }: OrgCtx, range: Prisma.Sql): Promise<Cursor | null> {
+  const rows = await db.$queryRaw<Cursor[]>`
+    SELECT (extract(epoch FROM t."sentAt") * 1000)::float8 AS "sentAt", t."messageId"::text AS id FROM "MessageTrace" t
+    WHERE t."orgId" = ${org.id}::uuid AND ${range}
+    ORDER BY t."sentAt" DESC, t."messageId" DESC OFFSET ${searchedPerPage - 1} LIMIT 1`
+  return rows[0] ?? null
+}
+
+async function matches({ db, org }: OrgCtx, text: string): Promise<Prisma.Sql> {
+  if (isId(text)) return Prisma.sql`t."messageId" = ${text}::uuid`
+  const pattern = like(text)
+  const named = Prisma.sql`concat_ws(' ', t."fromAgent", t."toAgent", t.thread, t.via) ILIKE ${pattern}`
+  const machines = await db.$queryRaw<{ id: string }[]>`
+    SELECT id::text FROM "Machine" WHERE "orgId" = ${org.id}::uuid AND name ILIKE ${pattern}`
+  if (machines.length === 0) return named
+  const ids = Prisma.sql`(${Prisma.join(machines.map(({ id }) => Prisma.sql`${id}::uuid`))})`
+  return Prisma.sql`(${named} OR t."fromMachineId" IN ${ids} OR t."toMachineId" IN ${ids})`
 }
 
 /** Columns are timestamps without a zone that hold UTC, to the millisecond. */

@@ -86,6 +86,19 @@ test('filters find by state, by name, machine and thread, by id and by time, and
   expect(await listMessages(ctx, {})).toMatchObject({ waiting: 2, failed24h: 0 })
 })
 
+test('a search that finds nothing among many newer messages goes on where it stopped', async () => {
+  const [id] = await reportTraces(database.db, laptop, desktop, [{ from: 'Needle', agoMs: 20 * 86_400_000 }])
+  await database.db.$executeRaw`
+    INSERT INTO "MessageTrace" ("orgId", "messageId", "fromMachineId", "fromAgent", "toMachineId", "toAgent", "sizeBytes",
+      state, "sentAt")
+    SELECT ${ctx.org.id}::uuid, gen_random_uuid(), ${laptop.id}::uuid, 'Hay', ${desktop.id}::uuid, 'Stack', 1, 'seen',
+      now() - interval '10 days' - n * interval '1 second' FROM generate_series(1, 50000) n`
+  const first = await listMessages(ctx, { q: 'needle' })
+  expect(first).toMatchObject({ rows: [], nextCursor: expect.any(String) })
+  expect(await pages({ q: 'needle' })).toEqual([id])
+  await database.db.messageTrace.deleteMany({ where: { fromAgent: 'Hay' } })
+})
+
 test('a message has its hops, and is found in its own organization only', async () => {
   const hops = [
     { kind: 'queued', where: 'laptop', atMs: 0 },
