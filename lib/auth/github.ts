@@ -5,14 +5,12 @@ import type { Env } from '#lib/env.ts'
 type Profile = { id: number; login: string; name?: string; avatar_url?: string; email?: string }
 type Email = { email: string; primary: boolean; verified: boolean }
 
-export const githubProviderId = 'github'
-
 /** The provider as next-auth takes it, or undefined while no OAuth app is configured. */
 export function githubProvider(env: Env): OAuthConfig<Profile> | undefined {
   const { GITHUB_CLIENT_ID: clientId, GITHUB_CLIENT_SECRET: clientSecret, GITHUB_URL: web, GITHUB_API_URL: api } = env
   if (!clientId || !clientSecret) return undefined
   return {
-    id: githubProviderId,
+    id: 'github',
     name: 'GitHub',
     type: 'oauth',
     clientId,

@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers'
 import { createTRPCClient, httpBatchLink } from '@trpc/client'
 import superjson from 'superjson'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { browserContext } from '#lib/auth/actor.ts'
 import { openSession } from '#lib/auth/session.ts'
-import { getDb } from '#lib/db/client.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { foundTeam } from '#lib/testing/people.ts'
 import { handleTrpc } from './handler.ts'
@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await new Promise((resolve) => server.close(resolve))
-  await getDb().$disconnect()
+  await (await browserContext(new Headers())).db.$disconnect()
   await database.drop()
 })
 
@@ -98,13 +98,13 @@ test('errors carry code, sentence, details and request id, and nothing of the in
 })
 
 test('what nobody foresaw says INTERNAL and no more', async () => {
-  await getDb().$executeRaw`ALTER TABLE "Membership" RENAME TO "Away"`
+  await database.db.$executeRaw`ALTER TABLE "Membership" RENAME TO "Away"`
   try {
     await expect(api().orgs.get.query({ org: 'acme' })).rejects.toMatchObject({
       message: expect.stringContaining('its log has the reason'),
       data: { code: 'INTERNAL', httpStatus: 500 },
     })
   } finally {
-    await getDb().$executeRaw`ALTER TABLE "Away" RENAME TO "Membership"`
+    await database.db.$executeRaw`ALTER TABLE "Away" RENAME TO "Membership"`
   }
 })
