@@ -25,9 +25,9 @@ export function register(state: State, event: Register, turn: Turn): void {
   Object.assign(agent, facts, { name: known?.name ?? facts.name, tokenHash: event.tokenHash, claim })
   state.agents.set(key, agent)
   must(turn, { op: 'agent', row: agentRow(agent) })
-  const canAsk = state.identity !== null && state.isUp
+  const canAsk = state.identity !== null && state.isUp && !event.isPerson
   if (canAsk) turn.effects.push({ type: 'claim', agent: claimOf(agent) })
-  if (!canAsk || claim === 'granted' || event.isPerson) {
+  if (!canAsk || claim === 'granted') {
     answerRegistered(agent, event.reply, turn)
     return
   }
@@ -61,6 +61,7 @@ function grant(state: State, agent: LocalAgent, epoch: number, turn: Turn): void
     agent.epoch = epoch
     must(turn, { op: 'agent', row: agentRow(agent) })
   }
+  agent.isConfirmed = true
   settle(agent, turn)
   for (const stream of state.outStreams.values()) if (stream.fromKey === agent.key) state.toPump.add(stream)
 }
@@ -73,6 +74,7 @@ function refuseClaim(state: State, agent: LocalAgent, error: WireError, turn: Tu
   }
   agent.claim = 'refused'
   agent.epoch = null
+  agent.isConfirmed = false
   const { claimants } = agent
   agent.claimants = []
   for (const { reply } of claimants) refuse(turn, reply, error)
@@ -105,6 +107,7 @@ function renamePerson(state: State, agent: LocalAgent, error: WireError, turn: T
   agent.key = nameKey(name)
   agent.claim = 'pending'
   agent.epoch = null
+  agent.isConfirmed = false
   state.agents.set(agent.key, agent)
   must(turn, { op: 'agent', row: agentRow(agent) })
   turn.effects.push({ type: 'renamed', from: oldKey, to: name })
@@ -159,9 +162,21 @@ export const claimOf = (agent: LocalAgent): AgentClaim => ({
   capabilities: agent.capabilities,
 })
 
-/** Every name that this machine holds or wants. */
+/** Every name that this machine holds or wants; a person's only when they speak to other machines, for a name is a plan's unit. */
 export const claimsOf = (state: State): AgentClaim[] =>
-  [...state.agents.values()].filter((agent) => agent.claim !== 'refused').map(claimOf)
+  [...state.agents.values()]
+    .filter(
+      (agent) => agent.claim !== 'refused' && (!agent.isPerson || agent.epoch !== null || speaks(state, agent.key)),
+    )
+    .map(claimOf)
+
+const speaks = (state: State, key: string): boolean =>
+  [...state.outStreams.values()].some((stream) => stream.fromKey === key && stream.entries.length > 0)
+
+/** A person's first message to another machine asks for their name. */
+export function claimToSpeak(state: State, agent: LocalAgent, turn: Turn): void {
+  if (agent.isPerson && state.isUp && !agent.isConfirmed) turn.effects.push({ type: 'claim', agent: claimOf(agent) })
+}
 
 export const agentRow = (agent: LocalAgent): AgentRow => ({
   name: agent.name,

@@ -39,7 +39,10 @@ export function down(state: State, turn: Turn): void {
     rewind(state, stream)
     state.toPump.delete(stream)
   }
-  for (const agent of state.agents.values()) settle(agent, turn)
+  for (const agent of state.agents.values()) {
+    agent.isConfirmed = false
+    settle(agent, turn)
+  }
 }
 
 /** A whole roster. The version may go back only with a new organization; the control plane decides that, not we. */
@@ -68,6 +71,7 @@ function loseNames(state: State, turn: Turn): void {
     if (agent.epoch !== null && holder.epoch <= agent.epoch) continue
     agent.claim = 'refused'
     agent.epoch = null
+    agent.isConfirmed = false
     must(turn, { op: 'agent', row: agentRow(agent) })
     for (const stream of state.outStreams.values()) {
       if (stream.fromKey !== agent.key) continue

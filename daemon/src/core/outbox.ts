@@ -1,7 +1,7 @@
 /** Streams to other machines: numbered at queueing, sent within a window, kept until the other machine's inbox has them. */
 import type { Ack, ErrorCode, Gap } from '@agent-relay/protocol'
 import { OUTBOX_MESSAGES, WINDOW_BYTES, WINDOW_MESSAGES } from './limits.ts'
-import { type OutEntry, type OutStream, type State, wakeBy } from './state.ts'
+import { epochOf, type OutEntry, type OutStream, type State, wakeBy } from './state.ts'
 import { retryDelay, transmit } from './transmit.ts'
 import { type MessageRow, must, type Outgoing, type Turn } from './turn.ts'
 
@@ -63,8 +63,8 @@ export function streamTo(
 
 /** Sends what the window allows. What the cloud already stores is not sent again, but counts. */
 export function pump(state: State, stream: OutStream, turn: Turn): Outgoing[] {
-  const epoch = state.agents.get(stream.fromKey)?.epoch ?? null
-  if (!state.isUp || epoch === null || !isLive(stream)) return []
+  const epoch = epochOf(state, stream.fromKey)
+  if (epoch === null || !isLive(stream)) return []
   const outgoing: Outgoing[] = []
   while (stream.sent < stream.entries.length && stream.sent < WINDOW_MESSAGES) {
     const entry = stream.entries[stream.sent] as OutEntry

@@ -1,6 +1,6 @@
 /** When to try again. One clock per stream, not per message. */
 import { isLive } from './outbox.ts'
-import { type OutStream, type State, wakeBy } from './state.ts'
+import { epochOf, type OutStream, type State, wakeBy } from './state.ts'
 import { retryDelay, transmit } from './transmit.ts'
 import type { Outgoing, Turn } from './turn.ts'
 
@@ -10,8 +10,8 @@ export function retry(state: State, stream: OutStream, turn: Turn): Outgoing[] {
     wakeBy(state, stream.retryAt)
     return []
   }
-  const epoch = state.agents.get(stream.fromKey)?.epoch ?? null
-  if (!state.isUp || epoch === null || stream.sent === 0 || !isLive(stream)) {
+  const epoch = epochOf(state, stream.fromKey)
+  if (epoch === null || stream.sent === 0 || !isLive(stream)) {
     stream.retryAt = Number.POSITIVE_INFINITY
     return []
   }

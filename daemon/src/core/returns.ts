@@ -1,5 +1,6 @@
 /** What goes back to senders, and what comes back to us as one: acknowledgements, gaps, receipts; refusals before the acknowledgements that cover them. */
 import type { Ack, Gap, Receipt, RelayResult, Returned } from '@agent-relay/protocol'
+import { claimOf } from './agents.ts'
 import { failOut, notifyFailed } from './failure.ts'
 import { GAP_MS } from './limits.ts'
 import { acknowledged, append, forget, gapTold, streamTo, trim } from './outbox.ts'
@@ -96,6 +97,7 @@ export function reroute(state: State, stream: OutStream, entry: OutEntry, turn: 
 
 /** The relay's answer: what it refuses for good fails, what it stores waits there, everything else is tried again. */
 export function relayed(state: State, results: RelayResult[], turn: Turn): void {
+  const fenced = new Set<string>()
   for (const result of results) {
     const stream = state.out.get(result.id)
     const entry = stream?.entries.find((candidate) => candidate.id === result.id)
@@ -108,10 +110,18 @@ export function relayed(state: State, results: RelayResult[], turn: Turn): void 
       state.toPump.add(stream)
     }
     const error = result.state === 'refused' ? result.error : undefined
+    if (error?.code === 'FENCED') fenced.add(stream.fromKey)
     if (error === undefined || !FINAL.has(error.code)) continue
     const isFirst = entry.attempts <= 1
     if (error.code === 'NOT_FOUND' && isFirst && reroute(state, stream, entry, turn)) continue
     failOut(state, stream, entry, { reason: error.code, note: error.message.slice(0, 200) }, turn)
+  }
+  // The name's epoch moved on: the control plane says to which, or that it is not ours, and then what waits fails by that.
+  for (const key of fenced) {
+    const agent = state.agents.get(key)
+    if (agent?.isConfirmed !== true) continue
+    agent.isConfirmed = false
+    turn.effects.push({ type: 'claim', agent: claimOf(agent) })
   }
 }
 
@@ -122,7 +132,6 @@ const FINAL = new Set<string>([
   'NOT_FOUND',
   'UNKNOWN_ADDRESS',
   'TOO_LARGE',
-  'FENCED',
   'EXPIRED',
   'POLICY_REFUSED',
   'PLAN_LIMIT',

@@ -25,6 +25,8 @@ export type InEntry = {
 export type LocalAgent = AgentRow & {
   key: string
   hasReceiver: boolean
+  /** The control plane said on this connection that the name is held under this epoch. */
+  isConfirmed: boolean
   isPresent: boolean
   status: AgentStatus
   /** By id, oldest first: accepted and not marked. */
@@ -123,6 +125,12 @@ export const selfId = (state: State): string => state.identity?.machine.id ?? LO
 export const selfName = (state: State): string => state.identity?.machine.name ?? state.hostName
 export const selfPerson = (state: State): string => state.identity?.person ?? state.userName
 
+/** Under which epoch messages of this agent may leave now; null until the control plane confirmed the name. */
+export function epochOf(state: State, agentKey: string): number | null {
+  const agent = state.agents.get(agentKey)
+  return state.isUp && agent?.isConfirmed ? agent.epoch : null
+}
+
 /** Makes sure that `tick` comes at `at` or before. */
 export function wakeBy(state: State, at: number): void {
   if (at < state.wakeAt) state.wakeAt = at
@@ -133,6 +141,7 @@ export function newAgent(row: AgentRow, key: string): LocalAgent {
     ...row,
     key,
     hasReceiver: false,
+    isConfirmed: false,
     isPresent: false,
     status: 'offline',
     waiting: new Map(),
