@@ -8,6 +8,7 @@ import { closable } from '#lib/http/close-server.ts'
 import { listen } from '#lib/http/listen.ts'
 import { servePackage } from '#lib/http/package-file.ts'
 import { enterRequest } from '#lib/http/request-context.ts'
+import { startJobs } from '#lib/jobs/index.ts'
 import { getLog } from '#lib/log.ts'
 import { OperatorError } from '#lib/operator-error.ts'
 import { paths } from '#lib/paths.ts'
@@ -51,10 +52,11 @@ async function main(): Promise<void> {
   })
 
   const realtime = await startRealtime({ httpServer: http, log })
+  const jobs = await startJobs({ log })
   onceTold(log, async () => {
     processState().draining = true
     await realtime.close()
-    await closeHttp()
+    await Promise.all([closeHttp(), jobs.stop()])
     await app.close()
     await getDb().$disconnect()
   })
