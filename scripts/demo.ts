@@ -18,11 +18,7 @@ import { type Person, signIn } from './scene/person.ts'
 import { ownPlane, type Plane, runningPlane } from './scene/plane.ts'
 
 const orgName = 'Agent Relay demo'
-const cast = [
-  { machine: 'alice-mbp', agent: 'Alice' },
-  { machine: 'bob-mbp', agent: 'Bob' },
-  { machine: 'carol-lt', agent: 'Carol' },
-]
+const machineNames = ['alice-mbp', 'bob-mbp', 'carol-lt']
 /** How long everybody is there, and how long Carol's laptop then sleeps. */
 const togetherMs = 20_000
 const asleepMs = 10_000
@@ -41,7 +37,7 @@ async function main(): Promise<void> {
 
   const folder = await mkdtemp(path.join(tmpdir(), 'relay-demo-'))
   undo.push(() => rm(folder, { recursive: true, force: true }))
-  const machines = cast.map(({ machine }) => makeMachine(folder, machine))
+  const machines = machineNames.map((name) => makeMachine(folder, name))
   undo.push(() => Promise.all(machines.map((machine) => leave(machine, plane))))
   say(`Linking ${machines.map(({ name }) => name).join(', ')} …`)
   await Promise.all(machines.map((machine) => machine.link(plane.url, person, org.id)))
@@ -51,17 +47,20 @@ async function main(): Promise<void> {
 }
 
 async function play(machines: Machine[]): Promise<void> {
-  const [, , carol] = machines as [Machine, Machine, Machine]
-  const agents = machines.map((machine, n) => startAgent(machine, cast[n]?.agent ?? ''))
+  const [alice, bob, carol] = machines as [Machine, Machine, Machine]
+  startAgent(bob, 'Bob')
+  let carolsAgent = startAgent(carol, 'Carol')
+  await known(alice, ['Bob', 'Carol'])
+  startAgent(alice, 'Alice')
   for (;;) {
     await delay(togetherMs, undefined, { signal: ending.signal })
     say('\n-- carol-lt goes to sleep; what Carol is sent now waits in the mailbox --')
     await carol.run(['down'])
-    await ended(agents[2])
+    await ended(carolsAgent)
     await delay(asleepMs, undefined, { signal: ending.signal })
     say('\n-- carol-lt is back and gets what waited --')
     await carol.run(['up'])
-    agents[2] = startAgent(carol, 'Carol')
+    carolsAgent = startAgent(carol, 'Carol')
   }
 }
 
@@ -75,8 +74,17 @@ function startAgent(machine: Machine, agent: string): ChildProcess {
   return child
 }
 
-async function ended(child: ChildProcess | undefined): Promise<void> {
-  if (child && child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+/** Waits until the machine has heard of these agents: a lead that writes before its team is there is told so. */
+async function known(machine: Machine, names: string[]): Promise<void> {
+  for (;;) {
+    const { agents } = JSON.parse(await machine.run(['agents', '--json'])) as { agents: { name: string }[] }
+    if (names.every((name) => agents.some((agent) => agent.name === name))) return
+    await delay(200, undefined, { signal: ending.signal })
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
 async function findPlane(): Promise<Plane> {

@@ -44,7 +44,8 @@ export async function runningPlane(url: string): Promise<Plane | undefined> {
 }
 
 /**
- * Starts one as `npm start` does, on a free port with an embedded Postgres of its own. `say` hears what it prints.
+ * Starts one as `npm start` does, on a free port with an embedded Postgres of its own. `say` hears what it
+ * prints for people until it is ready.
  * Without `folder`, its data goes when this process does.
  */
 export async function ownPlane(
@@ -64,11 +65,14 @@ export async function ownPlane(
   })
   const gone = once(child, 'exit')
   const link = await new Promise<string>((resolve, reject) => {
+    let isReady = false
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream as NodeJS.ReadableStream }).on('line', (line) => {
         const found = signIn.exec(line)?.[0]
-        if (found === undefined) say(line)
-        else resolve(found)
+        if (found !== undefined) {
+          isReady = true
+          resolve(found)
+        } else if (!isReady && !line.startsWith('{')) say(line)
       })
     gone.then(() => reject(new Error('The control plane ended before it was ready; its last lines say why.')))
   })
