@@ -20,7 +20,9 @@ export type Spread = { min: number; median: number; max: number }
 
 export function spread(values: number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
-  return { min: sorted[0] ?? Number.NaN, median: percentile(sorted, 0.5), max: sorted.at(-1) ?? Number.NaN }
+  const half = sorted.length / 2
+  const median = ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2
+  return { min: sorted[0] ?? Number.NaN, median, max: sorted.at(-1) ?? Number.NaN }
 }
 
 /** The value at this share of the sorted values. */
