@@ -100,6 +100,9 @@ describe('the command line', () => {
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     const pids = both.map(({ stdout }) => /pid (\d+)/.exec(stdout)?.[1])
     expect(pids[0]).toBe(pids[1])
+    await machine.relay(['down'])
+    const daemons = execFileSync('ps', ['-A', 'e', '-o', 'args=']).toString().split('\n')
+    expect(daemons.filter((line) => line.includes('daemon.js') && line.includes(machine.home))).toEqual([])
   })
 
   test('up --foreground is the daemon itself, quietly, and ends with SIGTERM', async () => {
@@ -158,7 +161,7 @@ describe('the command line', () => {
       [['send', 'Carol', '-'], 'x'.repeat(256 * 1024 + 1), /256 KiB/, 1],
       [['send', 'Carol', '-'], '', /empty/, 2],
       [['send', 'Carlo', 'hi'], undefined, /"Carlo".*Carol/, 1],
-      [['send', 'Ca\nrol', 'hi'], undefined, /not an address/, 2],
+      [['send', 'Ca\nrol', 'hi'], undefined, /not an address/, 1],
       [['send', 'Carol', 'hi', '--from', 'Nobody'], undefined, /Nobody is not an agent of this machine/, 1],
     ]
     for (const [args, input, words, code] of refusals) {

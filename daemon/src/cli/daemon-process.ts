@@ -1,6 +1,6 @@
 /** Starting the daemon of this home as a process of its own, and knowing that it is ready. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, fstatSync, openSync, readSync, watch } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, watch } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { RelayError } from '../errors.ts'
@@ -67,7 +67,6 @@ function ready(child: ChildProcess, paths: HomePaths): Promise<void> {
     const limit = setTimeout(() => done(new Error(`it was not ready after ${READY_MS / 1000} s`)), READY_MS)
     child.once('error', done)
     child.once('exit', (code, signal) => {
-      // Another command may have started one in the same moment: then that one answers.
       void answers(paths.socket).then((isUp) => done(isUp ? undefined : new Error(`it ended with ${signal ?? code}`)))
     })
 
@@ -75,7 +74,9 @@ function ready(child: ChildProcess, paths: HomePaths): Promise<void> {
     async function look(): Promise<void> {
       if (isLooking) return
       isLooking = true
-      if (await answers(paths.socket)) done()
+      // Another command may have started one in the same moment: then ours gives up by itself, and is waited for,
+      // or it would take the home when that one is stopped.
+      if (isOwn(child, paths) && (await answers(paths.socket))) done()
       isLooking = false
     }
     function done(error?: Error): void {
@@ -87,6 +88,15 @@ function ready(child: ChildProcess, paths: HomePaths): Promise<void> {
       else resolve()
     }
   })
+}
+
+/** A daemon writes its pid once the home is its own. */
+function isOwn(child: ChildProcess, paths: HomePaths): boolean {
+  try {
+    return Number(readFileSync(paths.pid, 'utf8')) === child.pid
+  } catch {
+    return false
+  }
 }
 
 /** What a daemon that did not start said last: plain text is for people, JSON lines are its log. */
