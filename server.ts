@@ -8,6 +8,7 @@ import { closable } from '#lib/http/close-server.ts'
 import { listen } from '#lib/http/listen.ts'
 import { servePackage } from '#lib/http/package-file.ts'
 import { enterRequest } from '#lib/http/request-context.ts'
+import { setSecurityHeaders } from '#lib/http/security-headers.ts'
 import { startJobs } from '#lib/jobs/index.ts'
 import { getLog } from '#lib/log.ts'
 import { OperatorError } from '#lib/operator-error.ts'
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   process.env.NEXTAUTH_SECRET = AUTH_SECRET
   const log = getLog()
 
+  const isHttps = PUBLIC_URL.startsWith('https:')
   const http = createServer()
   const closeHttp = closable(http)
   const { default: next } = await import('next')
@@ -42,6 +44,7 @@ async function main(): Promise<void> {
     const pathname = pathOf(request)
     if (isSocketPath(pathname)) return
     enterRequest(request, response, log)
+    setSecurityHeaders(response, { isHttps })
     if (pathname === paths.api.package()) void servePackage(request, response)
     else void handle(request, response)
   })

@@ -9,7 +9,7 @@ export function lineWriter(out: Writable): { write(line: string): void } {
 }
 
 /** One log record as text; whatever is no record stays as it is. */
-export function toLine(json: string): string {
+function toLine(json: string): string {
   let record: Record<string, unknown>
   try {
     record = JSON.parse(json) as Record<string, unknown>
