@@ -3,6 +3,7 @@ import { createConnection, type Socket } from 'node:net'
 import type { Deliver, LocalRequest, LocalResults, RunExit, RunOutput, ServerFrame } from '@agent-relay/protocol/local'
 import type { z } from 'zod'
 import { fromWire, RelayError } from '../errors.ts'
+import { checkSocketFolder } from '../home/files.ts'
 
 /** The local protocol's version; protocol/src/local.ts says the same, with a schema library that this must not load. */
 const VERSION = 1
@@ -35,6 +36,7 @@ type Waiting = { resolve: (result: never) => void; reject: (error: Error) => voi
 
 /** Connects and says hello. Throws DAEMON_DOWN when nobody listens, and the daemon's refusal of the agent as it came. */
 export async function openConnection({ socket: path, client, agent, onPush }: ConnectionOptions): Promise<Connection> {
+  checkSocketFolder(path)
   const socket = createConnection(path)
   const waiting = new Map<number, Waiting>()
   let nextId = 1

@@ -1,8 +1,8 @@
 /** How long to wait before the next try to reach the control plane. */
 
 /** First and longest wait; 30 s is also what a person can bear to watch. */
-export const BACKOFF_BASE_MS = 1000
-export const BACKOFF_MAX_MS = 30_000
+const BACKOFF_BASE_MS = 1000
+const BACKOFF_MAX_MS = 30_000
 
 /**
  * Full jitter: random(0, min(30 s, 1 s·2^attempt)) for attempt 0, 1, 2, … Unlike a jitter around a growing delay,

@@ -32,7 +32,7 @@ const STEADY_MS = 10_000
 /** Trying again cannot help; a person must act. */
 const final = new Set(['KEY_INVALID', 'KEY_REVOKED', 'IDENTITY_MISMATCH'])
 
-export type ControlHandlers = {
+type ControlHandlers = {
   up(welcome: Welcome): void
   /** The line is down, in a sentence; it is tried again by itself. Also called for each failed try. */
   down(reason: RelayError): void
@@ -65,7 +65,7 @@ export type ControlLinkOptions = {
   random?: () => number
 }
 
-export type ControlState = {
+type ControlState = {
   state: 'connecting' | 'connected' | 'waiting' | 'refused' | 'stopped'
   /** Why it is not connected, and what to do; null while connected. */
   reason: string | null

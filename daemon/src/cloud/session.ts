@@ -27,7 +27,7 @@ const OPEN_MS = 15_000
 /** Shorter than HEARTBEAT_DEAD_MS, so that a request ends before the connection is given up. */
 const ANSWER_MS = 20_000
 
-export type Pushes = Pick<ControlEvents, 'roster' | 'deliver' | 'returned'>
+type Pushes = Pick<ControlEvents, 'roster' | 'deliver' | 'returned'>
 
 export type SessionOptions = {
   url: string

@@ -1,5 +1,16 @@
 /** Private files: mode 0600, written whole or not at all, in folders that only this user enters. */
-import { chmodSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { RelayError } from '../errors.ts'
 
@@ -51,25 +62,35 @@ export function ensurePrivateFolder(folder: string): void {
   }
 }
 
+/**
+ * Throws FORBIDDEN when a socket in a folder that others may write to (`/tmp/agent-relay-UID`) is in a folder that is not
+ * this user's: whoever made it first would be told tokens and messages.
+ */
+export function checkSocketFolder(socket: string): void {
+  const folder = dirname(socket)
+  if (dirname(folder) === '/tmp' && existsSync(folder)) checkOwnFolder(folder)
+}
+
 /** Throws a RelayError unless `folder` is a real folder that belongs to this user. */
-export function checkOwnFolder(folder: string): void {
+function checkOwnFolder(folder: string): void {
   let found: ReturnType<typeof lstatSync>
   try {
     found = lstatSync(folder)
-    if (found.isSymbolicLink()) found = lstatSync(`${folder}/.`)
+    // Somebody else's link could lead anywhere, now or later; one's own is as good as the folder.
+    if (found.isSymbolicLink() && found.uid === process.getuid?.()) found = lstatSync(`${folder}/.`)
   } catch (error) {
     throw unwritable(folder, error)
   }
-  if (!found.isDirectory())
-    throw new RelayError(
-      'BAD_REQUEST',
-      `${folder} is a file where Agent Relay needs a folder: move it away, or set AGENT_RELAY_HOME to another folder.`,
-    )
   const uid = process.getuid?.()
   if (uid !== undefined && found.uid !== uid)
     throw new RelayError(
       'FORBIDDEN',
       `${folder} belongs to user ${found.uid} and you are user ${uid}: run as its owner, or set AGENT_RELAY_HOME to a folder of your own.`,
+    )
+  if (!found.isDirectory())
+    throw new RelayError(
+      'BAD_REQUEST',
+      `${folder} is a file where Agent Relay needs a folder: move it away, or set AGENT_RELAY_HOME to another folder.`,
     )
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig, writeConfig } from './config.ts'
 import { readEnvironment } from './env.ts'
+import { checkSocketFolder } from './files.ts'
 import { openHome } from './home.ts'
 import { ensureIdentity, readIdentity } from './identity.ts'
 import { lockHolder, lockHome } from './lock.ts'
@@ -55,6 +56,23 @@ describe('the folder', () => {
     chownSync(home, 12345, 12345)
     expect(() => openHome(home)).toThrow(/belongs to user 12345 and you are user 0/)
   })
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'a socket in a shared folder that somebody else made first is not spoken to',
+    async () => {
+      const { chownSync, lchownSync, symlinkSync } = await import('node:fs')
+      const theirs = mkdtempSync('/tmp/agent-relay-')
+      chownSync(theirs, 12345, 12345)
+      expect(() => checkSocketFolder(join(theirs, 'x.sock'))).toThrow(/belongs to user 12345/)
+      const trap = `${theirs}-link`
+      symlinkSync(folder, trap)
+      lchownSync(trap, 12345, 12345)
+      expect(() => checkSocketFolder(join(trap, 'x.sock'))).toThrow(/belongs to user 12345/)
+      rmSync(trap)
+      rmSync(theirs, { recursive: true })
+      expect(() => checkSocketFolder(join(theirs, 'x.sock'))).not.toThrow()
+    },
+  )
 
   test('that is too deep for a socket gets a short one of its own', () => {
     const deep = homePaths(join(folder, 'x'.repeat(90)))
