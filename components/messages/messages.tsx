@@ -6,6 +6,7 @@ import { count } from '../format/format.ts'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { useKeys } from '../shell/use-keys.ts'
+import { Button } from '../ui/button.tsx'
 import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
 import { Empty, Failed } from '../ui/empty.tsx'
@@ -99,7 +100,14 @@ export function Messages({ org }: { org: string }) {
           </div>
           {list.isPending && <BoneRows rows={14} height={32} />}
           {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}
-          {list.data && rows.length === 0 && (
+          {list.data && rows.length === 0 && list.hasNextPage && (
+            <Empty title="Nothing among the newest messages">
+              <Button onClick={more} aria-disabled={isFetchingNextPage}>
+                {isFetchingNextPage ? 'Searching older messages' : 'Search older messages'}
+              </Button>
+            </Empty>
+          )}
+          {list.data && rows.length === 0 && !list.hasNextPage && (
             <Nothing isFiltered={isFiltered} onAll={() => void setFilter({ show: null, span: null, q: null })} />
           )}
           {rows.length > 0 && (
