@@ -1,5 +1,5 @@
 /** "Is it sold?": limits by plan, in one table. Infinity means no limit. Pure. */
-export const plans = ['free', 'pro', 'team', 'enterprise'] as const
+const plans = ['free', 'pro', 'team', 'enterprise'] as const
 export type Plan = (typeof plans)[number]
 
 export type Limits = { workspaces: number; agents: number; machines: number }

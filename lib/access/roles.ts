@@ -1,5 +1,5 @@
 /** "May you?": one table that the server checks and the pages read. Pure. */
-export const roles = ['owner', 'admin', 'member'] as const
+const roles = ['owner', 'admin', 'member'] as const
 export type Role = (typeof roles)[number]
 
 const table = {
