@@ -1,4 +1,5 @@
 /** Ties this process's terminal or pipes to a program that the daemon runs: bytes, size, signals and exit code. */
+import { execFileSync } from 'node:child_process'
 import { fstatSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Connection, Push } from '../client/connection.ts'
@@ -43,10 +44,8 @@ export async function passThrough(
   const signals: Signal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   const forward = (signal: Signal) => void connection.request('run.signal', { signal }).catch(() => {})
   for (const signal of signals) process.on(signal, forward)
-  if (isTerminal) {
-    stdin.setRawMode(true)
-    stdout.on('resize', resize)
-  }
+  const giveBack = isTerminal ? takeTerminal() : () => {}
+  if (isTerminal) stdout.on('resize', resize)
   stdin.on('data', (data: Buffer) => void input(data, false))
   if (endsInput(isTerminal)) stdin.on('end', () => void input(Buffer.alloc(0), true))
   stdin.on('error', () => {})
@@ -58,11 +57,28 @@ export async function passThrough(
     return await Promise.race([exit, lost])
   } finally {
     hasEnded = true
-    if (isTerminal) stdin.setRawMode(false)
+    giveBack()
     stdin.destroy()
     for (const signal of signals) process.off(signal, forward)
     stdout.off('resize', resize)
     connection.close()
+  }
+}
+
+/**
+ * Every byte of the terminal goes to the program's own one, both ways; returns how to give it back. By stty, because Node's raw
+ * mode goes on making "\r\n" of "\n", and a full-screen program means the one and not the other.
+ */
+function takeTerminal(): () => void {
+  const stty = (args: string[]) =>
+    execFileSync('stty', args, { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' }).trim()
+  try {
+    const before = stty(['-g'])
+    stty(['raw', '-echo'])
+    return () => void stty([before])
+  } catch {
+    process.stdin.setRawMode(true)
+    return () => void process.stdin.setRawMode(false)
   }
 }
 

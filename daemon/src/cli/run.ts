@@ -33,7 +33,7 @@ export const command = defineCommand({
     const repository = repositoryName(repo)
     const project = options.project ?? projectName(repository)
     const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true
-    const { pid } = await connection.request('run', {
+    const asked = connection.request('run', {
       name,
       command: rest,
       cwd: repo,
@@ -43,6 +43,10 @@ export const command = defineCommand({
       ...(options.model !== undefined && { model: options.model }),
       ...(isTerminal && !options.detach && { cols: process.stdout.columns, rows: process.stdout.rows }),
       ...(options.detach && { isDetached: true }),
+    })
+    const { pid } = await asked.catch((error: unknown) => {
+      connection.close()
+      throw error
     })
     if (options.detach) {
       connection.close()

@@ -20,6 +20,8 @@ export type Machine = {
   home: string
   /** Runs a command to its end. */
   relay(args: string[], options?: RunOptions): Promise<Result>
+  /** Starts another program in this home and watches it. */
+  exec(file: string, args: string[], input?: string): Running
   /** Starts a command and watches it. */
   start(args: string[], options?: RunOptions): Running
   daemonPid(): number
@@ -34,11 +36,11 @@ export function createMachine(cli: string): Machine {
   const home = mkdtempSync(join(tmpdir(), 'agent-relay-home-'))
   const running = new Set<Running>()
 
-  function start(args: string[], { env = {}, cwd = home, input }: RunOptions = {}): Running {
+  function exec(file: string, args: string[], { env = {}, cwd = home, input }: RunOptions): Running {
     const clean = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^AGENT_RELAY_|^NO_COLOR$/.test(name)),
     )
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(file, args, {
       cwd,
       env: { ...clean, AGENT_RELAY_HOME: home, ...env } as unknown as NodeJS.ProcessEnv,
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -74,8 +76,11 @@ export function createMachine(cli: string): Machine {
     return self
   }
 
+  const start = (args: string[], options: RunOptions = {}) => exec(process.execPath, [cli, ...args], options)
+
   return {
     home,
+    exec: (file, args, input) => exec(file, args, input === undefined ? {} : { input }),
     start,
     relay: (args, options) => start(args, options).ended,
     daemonPid: () => Number(readFileSync(join(home, 'daemon.pid'), 'utf8')),
