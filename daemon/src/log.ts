@@ -2,7 +2,7 @@
 import { appendFileSync, chmodSync, renameSync, statSync } from 'node:fs'
 
 const LEVELS = { debug: 10, info: 20, warn: 30, error: 40 } as const
-export type LogLevel = keyof typeof LEVELS
+type LogLevel = keyof typeof LEVELS
 type Fields = Record<string, unknown>
 export type Log = Record<LogLevel, (text: string, fields?: Fields) => void>
 

@@ -119,7 +119,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Agent> {
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** Milliseconds of `5m`, `2h`, `7d`, `30s`. Throws BAD_REQUEST for anything else. */
-export function parseTtl(text: number | string): number {
+function parseTtl(text: number | string): number {
   if (typeof text === 'number') return text
   const [, count, unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
   if (count !== undefined) return Number(count) * (UNIT_MS[unit] ?? 1)

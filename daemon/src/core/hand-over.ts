@@ -5,7 +5,7 @@ import { type InEntry, type LocalAgent, type State, wakeBy } from './state.ts'
 import { answer, type InHeader, type MessageRow, must, type Reply, type Turn } from './turn.ts'
 
 /** Puts a message that was just accepted (or read back at a start) in line for its agent. */
-export function enqueue(agent: LocalAgent, entry: InEntry): void {
+function enqueue(agent: LocalAgent, entry: InEntry): void {
   agent.waiting.set(entry.id, entry)
   agent.unpushed.push(entry)
 }

@@ -1,7 +1,7 @@
 /** Envelopes from other machines: each stream in order and once, by a watermark that never moves over a hole. */
 import { type Envelope, MAX_TTL_MS, nameKey, utf8Length } from '@agent-relay/protocol'
 import { acceptHere } from './hand-over.ts'
-import { GAP_MS, HOLD_BYTES, HOLD_MESSAGES, INBOX_MESSAGES, REFUSALS } from './limits.ts'
+import { GAP_MS, HOLD_BYTES, HOLD_MESSAGES, INBOX_MESSAGES, WINDOW_MESSAGES } from './limits.ts'
 import { traffic } from './outbox.ts'
 import { type InStream, type Refusal, type State, selfId, wakeBy } from './state.ts'
 import type { MessageRow, Turn } from './turn.ts'
@@ -55,7 +55,8 @@ function accept(state: State, stream: InStream, envelope: Envelope, turn: Turn):
   }
   stream.next = envelope.seq + 1
   // The sender has at most a window in flight: reaching this far, it has heard of everything before the window.
-  if (stream.refusals.length > 0) stream.refusals = stream.refusals.filter((r) => r.seq > envelope.seq - REFUSALS)
+  if (stream.refusals.length > 0)
+    stream.refusals = stream.refusals.filter((r) => r.seq > envelope.seq - WINDOW_MESSAGES)
   turn.ops.push({
     op: 'watermark',
     machine: stream.machine,

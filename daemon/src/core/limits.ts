@@ -30,6 +30,5 @@ export const PUSH_BYTES = 1024 * 1024
 /** How long `register` waits for the control plane's word on a name before it answers "pending". */
 export const CLAIM_WAIT_MS = 3_000
 
-/** Refusals told again per stream, and receipts kept while the link is down. */
-export const REFUSALS = WINDOW_MESSAGES
+/** Receipts kept while the link is down. */
 export const RECEIPTS = 10_000

@@ -81,7 +81,7 @@ function take(state: State, from: string, receipt: Receipt, known: OutHeader[], 
  * Sends a message where its agent lives now. Only for one that certainly is in no inbox: never sent, or refused by the
  * machine that it was sent to. Its old place becomes empty.
  */
-export function reroute(state: State, stream: OutStream, entry: OutEntry, turn: Turn): boolean {
+function reroute(state: State, stream: OutStream, entry: OutEntry, turn: Turn): boolean {
   const target = find(state, stream.toKey)
   if (target === undefined || target.machine === stream.machine || target.machine === selfId(state)) return false
   forget(state, entry)

@@ -33,7 +33,7 @@ export function resolve(state: State, sender: LocalAgent, text: string): Resolve
 }
 
 /** Whom one can address, this machine's agents first; persons only by name. */
-export function* audience(state: State): Generator<Target & { isPerson: boolean }> {
+function* audience(state: State): Generator<Target & { isPerson: boolean }> {
   for (const agent of state.agents.values())
     if (agent.claim !== 'refused') yield { ...localTarget(state, agent), isPerson: agent.isPerson }
   if (state.roster === null) return

@@ -1,5 +1,5 @@
 /** What the core knows: rebuilt from committed rows at every start, changed in place by `step`, owned by its caller. */
-import type { AgentStatus, ErrorCode, Receipt } from '@agent-relay/protocol'
+import type { AgentStatus, Envelope, ErrorCode, Receipt } from '@agent-relay/protocol'
 import type { RosterIndex } from './roster.ts'
 import type { AgentRow, LinkIdentity, Reply } from './turn.ts'
 
@@ -71,7 +71,7 @@ export type OutStream = {
 /** A message refused here, told with every acknowledgement that covers it until the sender must have heard. */
 export type Refusal = { seq: number; id: string; reason: ErrorCode; note: string }
 
-export type HeldEnvelope = { sizeBytes: number; envelope: import('@agent-relay/protocol').Envelope; at: number }
+type HeldEnvelope = { sizeBytes: number; envelope: Envelope; at: number }
 
 export type InStream = {
   machine: string

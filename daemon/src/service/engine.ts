@@ -39,7 +39,7 @@ type Options = {
 }
 
 /** This machine's clock: it starts at the wall clock's time and from then on only moves forward. */
-export function createClock(): () => number {
+function createClock(): () => number {
   const start = Date.now() - performance.now()
   return () => start + performance.now()
 }

@@ -18,7 +18,7 @@ import { sentView } from './views.ts'
 import { createWaits } from './waits.ts'
 
 /** The effects that go to the control plane; without a link nobody takes them. */
-export type Outward = (effect: Effect) => void
+type Outward = (effect: Effect) => void
 
 type Options = {
   paths: HomePaths

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { nameKey, Roster } from '@agent-relay/protocol'
 import { inStreamKey, newInStream } from '../core/inbox.ts'
-import { REFUSALS } from '../core/limits.ts'
+import { WINDOW_MESSAGES } from '../core/limits.ts'
 import { append, streamTo } from '../core/outbox.ts'
 import { indexRoster } from '../core/roster.ts'
 import { type Entropy, emptyState, newAgent, type OutEntry, type State } from '../core/state.ts'
@@ -153,8 +153,8 @@ function recoverStreams(state: State, db: DatabaseSync): void {
     const stream = newInStream(row.machine, row.outbox_epoch, row.stream)
     stream.next = row.next
     // The newest rows only: refusals are told again within a window, and a scan of all history would cost the start.
-    const floor = state.nextN - 4 * REFUSALS
-    stream.refusals = (refused.all(row.machine, row.stream, row.next - REFUSALS, floor) as never[]).map(
+    const floor = state.nextN - 4 * WINDOW_MESSAGES
+    stream.refusals = (refused.all(row.machine, row.stream, row.next - WINDOW_MESSAGES, floor) as never[]).map(
       (r: { seq: number; id: string; reason: string }) => ({
         seq: r.seq,
         id: r.id,
