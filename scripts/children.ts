@@ -57,13 +57,15 @@ export function capture(
 
 /**
  * Runs a step silently.
- * @throws OperatorError STEP_FAILED after showing the step's output.
+ * @throws OperatorError STEP_FAILED with the step's output before its sentence.
  */
 export async function step(label: string, [command, ...args]: Command, options: SpawnOptions = {}): Promise<void> {
   const { code, output } = await capture(command, args, options)
   if (code === 0) return
-  process.stderr.write(output)
-  throw new OperatorError('STEP_FAILED', `${label} failed, see above: correct it and run this again.`)
+  throw new OperatorError(
+    'STEP_FAILED',
+    `${output.trimEnd()}\n${label} failed, see above: correct it and run this again.`,
+  )
 }
 
 export type Command = [string, ...string[]]

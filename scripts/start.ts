@@ -19,7 +19,8 @@ const orphanWithinMs = 11_000
 
 const say = (line: string): void => console.error(line)
 
-let postgres: EmbeddedPostgres | undefined
+/** A promise, so that an end in the middle of its start waits for it and ends it too. */
+let postgres: Promise<EmbeddedPostgres> | undefined
 let server: ReturnType<typeof start> | undefined
 let isEnding = false
 /** Set once we hold it. */
@@ -39,8 +40,8 @@ async function main(): Promise<void> {
   await buildPackage(say)
   if (!dev) await buildPages(say)
   if (!DATABASE_URL)
-    postgres = await startEmbedded({ folder: path.join(folder, 'postgres'), onTrouble: (message) => say(message) })
-  const databaseUrl = DATABASE_URL ?? (postgres?.url as string)
+    postgres = startEmbedded({ folder: path.join(folder, 'postgres'), onTrouble: (message) => say(message) })
+  const databaseUrl = DATABASE_URL ?? ((await postgres)?.url as string)
   await migrate(databaseUrl).catch(unreachable)
   if (isEnding) return
 
@@ -67,12 +68,15 @@ async function end(code: number): Promise<void> {
   if (isEnding) return
   isEnding = true
   if (server && server.exitCode === null && server.signalCode === null) {
-    const ended = once(server, 'exit')
-    endChild(server, 'SIGTERM')
+    const stuck = server
+    const ended = once(stuck, 'exit')
+    endChild(stuck, 'SIGTERM')
+    const hard = setTimeout(() => endChild(stuck, 'SIGKILL'), orphanWithinMs)
     await ended
+    clearTimeout(hard)
   }
   endChildren('SIGTERM')
-  await postgres?.stop()
+  await postgres?.then((started) => started.stop()).catch(() => {})
   if (heldFolder) forgetRunning(heldFolder)
   process.exit(code)
 }
@@ -91,7 +95,7 @@ function unreachable(error: unknown): never {
   if (error instanceof OperatorError) throw error
   throw new OperatorError(
     'DATABASE_UNREACHABLE',
-    `The database of DATABASE_URL does not take us (${code ?? message}): start it, correct DATABASE_URL, or unset it for an embedded one.`,
+    `The database of DATABASE_URL does not take us (${message || code}): start it, correct DATABASE_URL, or unset it for an embedded one.`,
     { cause: error },
   )
 }
@@ -100,6 +104,7 @@ onEnd(() => void end(0))
 try {
   await main()
 } catch (error) {
-  console.error(error instanceof OperatorError ? error.message : error)
+  // What an end has cut off did not fail.
+  if (!isEnding) console.error(error instanceof OperatorError ? error.message : error)
   await end(1)
 }

@@ -18,7 +18,11 @@ export async function checkReadiness(): Promise<Readiness> {
   if (processState().draining) return { ready: false, reason: 'draining' }
   const { promise: late, resolve } = Promise.withResolvers<boolean>()
   const timer = setTimeout(resolve, databaseWithinMs, false)
-  const answered = getDb().$queryRaw`SELECT 1`.then(() => true).catch(() => false)
+  const ask = async (): Promise<boolean> => {
+    await getDb().$queryRaw`SELECT 1`
+    return true
+  }
+  const answered = ask().catch(() => false)
   const isUp = await Promise.race([answered, late])
   clearTimeout(timer)
   return isUp ? { ready: true } : { ready: false, reason: 'the database does not answer' }
