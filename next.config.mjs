@@ -2,6 +2,7 @@
 const config = {
   reactStrictMode: true,
   poweredByHeader: false,
+  devIndicators: { position: 'bottom-right' },
   serverExternalPackages: ['@prisma/client', '@prisma/adapter-pg', 'pg', 'pino', 'pg-boss', 'socket.io'],
   transpilePackages: ['@agent-relay/protocol'],
   // The development server prints whole URLs, and these two carry a sign-in token and an OAuth code.

@@ -161,7 +161,7 @@ function Nothing({ isFiltered, onAll }: { isFiltered: boolean; onAll: () => void
   return (
     <Empty title="No message yet">
       <p>Every message between agents appears here with its way and its receipts. Send one:</p>
-      <Command text={'agent-relay send Bob "What does /users return?" --from Alice'} />
+      <Command text={'agent-relay send Bob "Hello from Alice" --from Alice'} />
     </Empty>
   )
 }

@@ -35,7 +35,7 @@ function wordsOf(origin: string): Record<ChecklistStep['key'], Words> {
     message: {
       title: 'Send the first message',
       body: 'Bob’s terminal shows it, and this page shows its way.',
-      commands: ['agent-relay send Bob "What does /users return?" --from Alice'],
+      commands: ['agent-relay send Bob "Hello from Alice" --from Alice'],
       waiting: 'Waiting for a message to arrive',
     },
   }

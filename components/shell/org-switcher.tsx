@@ -20,7 +20,6 @@ export function OrgSwitcher({ current }: { current: OrgSummary }) {
       trigger={
         <button
           type="button"
-          aria-label={`Organization ${current.name}. Switch`}
           className="mb-2 flex h-8 w-full shrink-0 items-center gap-2 rounded-2 px-1.5 text-left hover:bg-surface-3"
         >
           <Mark />
@@ -28,6 +27,7 @@ export function OrgSwitcher({ current }: { current: OrgSummary }) {
           <span className="text-sm text-fg-3">
             {current.kind === 'personal' ? 'Personal' : planNames[current.plan]}
           </span>
+          <span className="sr-only">, switch organization</span>
           <span className="flex-1" />
           <ChevronsUpDown aria-hidden size={14} className="shrink-0 text-fg-3" />
         </button>

@@ -37,11 +37,11 @@ export function UserMenu() {
       trigger={
         <button
           type="button"
-          aria-label={`${user.name}: account menu`}
           className="flex h-8 min-w-0 flex-1 items-center gap-2 rounded-2 px-1 text-left hover:bg-surface-3"
         >
           <Avatar name={user.name} image={user.image} />
           <span className="truncate">{user.name}</span>
+          <span className="sr-only">, account menu</span>
         </button>
       }
     >

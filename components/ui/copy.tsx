@@ -35,22 +35,19 @@ export function CopyButton({ text, label, className }: { text: string; label: st
   )
 }
 
-/** One command to paste into a terminal. Long ones scroll inside their box. */
+/** One command to paste into a terminal, whole: a long one takes several lines. */
 export function Command({ text, className }: { text: string; className?: string }) {
   return (
     <div
       className={cn(
-        'flex h-9 items-center rounded-2 border border-line bg-surface-2 pr-1 pl-3 font-mono text-md',
+        'flex min-h-9 items-start rounded-2 border border-line bg-surface-2 py-[3px] pr-1 pl-3 font-mono text-md',
         className,
       )}
     >
-      <span aria-hidden className="mr-2 text-fg-3 select-none">
+      <span aria-hidden className="mr-2 py-1 text-fg-3 select-none">
         $
       </span>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <code className="min-w-0 flex-1 overflow-x-auto whitespace-nowrap [scrollbar-width:none]" tabIndex={0}>
-        {text}
-      </code>
+      <code className="min-w-0 flex-1 py-1 [overflow-wrap:anywhere]">{text}</code>
       <CopyButton text={text} label="Copy the command" />
     </div>
   )
