@@ -2,66 +2,28 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openSession } from '#lib/auth/session.ts'
-import { deleteDaemonSelf, postDaemonRegister } from '#lib/rest/daemons.ts'
-import { postLinkApprove, postLinkPoll, postLinkStart } from '#lib/rest/link.ts'
-import type { UserActor } from '#lib/services/context.ts'
 import { denyLink } from '#lib/services/link/deny-link.ts'
-import { createMachineKey } from '#lib/services/machines/create-machine-key.ts'
 import { revokeMachine } from '#lib/services/machines/revoke-machine.ts'
-import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
-import { contextOf, foundTeam } from '#lib/testing/people.ts'
+import { contextOf } from '#lib/testing/people.ts'
+import { startTestPlane, type TestPlane } from './test-plane.ts'
 
-const routes: Record<string, typeof postLinkStart> = {
-  'POST /api/link/start': postLinkStart,
-  'POST /api/link/poll': postLinkPoll,
-  'POST /api/link/approve': postLinkApprove,
-  'POST /api/daemons/register': postDaemonRegister,
-  'DELETE /api/daemons/self': deleteDaemonSelf,
-}
 const main = fileURLToPath(new URL('../../daemon/src/cli/main.ts', import.meta.url))
 
-let database: TestDatabase
-let server: Server
+let plane: TestPlane
 let url: string
-let owner: UserActor
-let org: { id: string; slug: string }
-let cookie: string
 let folder: string
 const children = new Set<ChildProcess>()
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  server = createServer(async (request, response) => {
-    const route = routes[`${request.method} ${request.url}`]
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const headers = new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
-    headers.set('x-forwarded-for', '192.0.2.7')
-    const body = chunks.length > 0 ? Buffer.concat(chunks) : undefined
-    const asked = new Request(url + request.url, { method: request.method ?? 'GET', headers, ...(body && { body }) })
-    const answer = (await route?.(asked, { params: Promise.resolve({}) })) ?? new Response(null, { status: 404 })
-    response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(Buffer.from(await answer.arrayBuffer()))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  Object.assign(process.env, { DATABASE_URL: database.url, PUBLIC_URL: url })
-  const team = await foundTeam(database.db, 'olga', 'Acme')
-  owner = team.owner
-  org = team.org
-  cookie = (await openSession(database.db, owner.userId)).split(';', 1)[0] ?? ''
+  plane = await startTestPlane()
+  url = plane.url
 })
-afterAll(async () => {
-  server.close()
-  await database.drop()
-})
+afterAll(() => plane.close())
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'relay-link-command-'))
 })
@@ -111,16 +73,11 @@ function relay(
 const codeIn = (line: string): string | undefined => /\b[A-Z]{4}-[A-Z]{4}\b/.exec(line)?.[0]
 
 async function approve(code: string): Promise<void> {
-  const answer = await fetch(`${url}/api/link/approve`, {
-    method: 'POST',
-    headers: { cookie, origin: url, 'content-type': 'application/json' },
-    body: JSON.stringify({ user_code: code, org: org.slug }),
-  })
-  expect(await answer.json()).toMatchObject({ org: { slug: org.slug } })
+  const answer = await plane.approve(code)
+  expect(await answer.json()).toMatchObject({ org: { slug: plane.org.slug } })
 }
 
 const config = () => JSON.parse(readFileSync(path.join(folder, 'home/config.json'), 'utf8'))
-const newKey = async (name: string) => createMachineKey(contextOf(database.db, owner), { org: org.id, name })
 
 test('a person approves the code, and the machine is linked, says to what, and leaves again', async () => {
   let approval: Promise<void> | undefined
@@ -132,7 +89,10 @@ test('a person approves the code, and the machine is linked, says to what, and l
   })
   const { code, out, said } = await end
   await approval
-  expect({ code, out }).toEqual({ code: 0, out: `alice-mbp is linked to Acme (${url}/o/${org.slug}) for olga.\n` })
+  expect({ code, out }).toEqual({
+    code: 0,
+    out: `alice-mbp is linked to Acme (${url}/o/${plane.org.slug}) for olga.\n`,
+  })
   expect(said).toMatch(
     new RegExp(`open ${url}/link\\?code=[A-Z]{4}-[A-Z]{4}\n.*\n.*10 minutes.\nNext: agent-relay up$`),
   )
@@ -147,7 +107,7 @@ test('a person approves the code, and the machine is linked, says to what, and l
   })
   expect(await relay(['unlink']).end).toMatchObject({ code: 0, out: expect.stringContaining('alice-mbp left Acme') })
   expect(config()).toEqual({ v: 1, link: null })
-  expect(await database.db.machine.findUniqueOrThrow({ where: { id: machine.id } })).toMatchObject({
+  expect(await plane.database.db.machine.findUniqueOrThrow({ where: { id: machine.id } })).toMatchObject({
     revokedAt: expect.any(Date),
   })
   expect(await relay(['unlink']).end).toMatchObject({ code: 3 })
@@ -157,7 +117,7 @@ test('a denial in the browser is the last word', async () => {
   const { end } = relay(['link', '--url', url], {
     onLine(line) {
       const userCode = codeIn(line)
-      if (userCode) void denyLink(contextOf(database.db, owner), { userCode }).catch(() => undefined)
+      if (userCode) void denyLink(contextOf(plane.database.db, plane.owner), { userCode }).catch(() => undefined)
     },
   })
   expect(await end).toMatchObject({
@@ -175,20 +135,20 @@ test('Ctrl-C while it waits leaves nothing linked and ends at once', async () =>
 })
 
 test('a key links without a person, from the environment or stdin; its link ends when it is revoked, and can be made anew', async () => {
-  const first = await newKey('ci-1')
+  const first = await plane.newKey('ci-1')
   const linked = await relay(['link', '--url', url, '--json'], { env: { AGENT_RELAY_KEY: first.key } }).end
   expect(linked.code).toBe(0)
   expect(JSON.parse(linked.out)).toMatchObject({ version: 1, machine: { id: first.machine.id, name: 'ci-1' } })
   expect(linked.said).not.toContain('Warning')
-  await revokeMachine(contextOf(database.db, owner), { org: org.id, machineId: first.machine.id })
-  const second = await newKey('ci-2')
+  await revokeMachine(contextOf(plane.database.db, plane.owner), { org: plane.org.id, machineId: first.machine.id })
+  const second = await plane.newKey('ci-2')
   const again = await relay(['link', '--key', '-'], { env: { STDIN: `${second.key}\n` } }).end
   expect(again).toMatchObject({ code: 0, said: expect.stringContaining('has ended; linking anew') })
   expect(config().link).toMatchObject({ url, machine: { name: 'ci-2' } })
 })
 
 test('a key in argv works with a warning; a mistyped, a revoked and a copied key say which', async () => {
-  const { key, machine } = await newKey('ci-3')
+  const { key, machine } = await plane.newKey('ci-3')
   const typo = `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`
   expect(await relay(['link', '--url', url, '--key', typo]).end).toMatchObject({
     code: 1,
@@ -201,7 +161,7 @@ test('a key in argv works with a warning; a mistyped, a revoked and a copied key
     env: { AGENT_RELAY_KEY: key, AGENT_RELAY_HOME: path.join(folder, 'copy') },
   }).end
   expect(copy).toMatchObject({ code: 1, said: expect.stringMatching(/agent-relay/) })
-  await revokeMachine(contextOf(database.db, owner), { org: org.id, machineId: machine.id })
+  await revokeMachine(contextOf(plane.database.db, plane.owner), { org: plane.org.id, machineId: machine.id })
   const dead = await relay(['link', '--url', url], {
     env: { AGENT_RELAY_KEY: key, AGENT_RELAY_HOME: path.join(folder, 'dead') },
   }).end
@@ -209,7 +169,7 @@ test('a key in argv works with a warning; a mistyped, a revoked and a copied key
 })
 
 test('unlinking while the control plane is away says what is left to do there', async () => {
-  const { key } = await newKey('ci-4')
+  const { key } = await plane.newKey('ci-4')
   await relay(['link', '--url', url], { env: { AGENT_RELAY_KEY: key } }).end
   const known = config()
   writeFileSync(
