@@ -96,6 +96,8 @@ test('names are granted at connect, kept over a reconnect, and refused to anothe
     ok: false,
     error: { code: 'NAME_TAKEN', details: { owner: expect.stringContaining('olga') } },
   })
+  // A control plane that stops ends all sessions, and a name whose holder is away goes to whoever comes first.
+  second.control.stop()
   const again = first.next('claims')
   const { port } = new URL(gateway.url)
   await gateway.close()
