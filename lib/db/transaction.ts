@@ -20,12 +20,13 @@ export async function withTransaction<T>(db: Db | Tx, fn: (tx: Tx) => Promise<T>
 
 /**
  * Locks the organization's row until the transaction ends. Every change that an organization-wide rule guards (unique
- * names, limits, last owner, roster version) takes it first, so that its check and its write are one step.
+ * names, limits, last owner, roster version) takes it first, so that its check and its write are one step. Rows that only
+ * refer to the organization (mail, traces, sessions) may come meanwhile: FOR UPDATE would block their foreign key's check.
  * @throws DomainError NOT_FOUND for an organization that does not exist or was deleted.
  */
 export async function lockOrg(tx: Tx, orgId: string): Promise<void> {
   const rows = await tx.$queryRaw<unknown[]>`
-    SELECT 1 FROM "Organization" WHERE id = ${orgId}::uuid AND "deletedAt" IS NULL FOR UPDATE`
+    SELECT 1 FROM "Organization" WHERE id = ${orgId}::uuid AND "deletedAt" IS NULL FOR NO KEY UPDATE`
   if (rows.length === 0) throw new DomainError('NOT_FOUND', 'There is no such organization.')
 }
 

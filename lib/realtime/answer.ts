@@ -9,6 +9,9 @@ type Register = {
   on(event: string, listener: (input: unknown, reply?: unknown) => void): unknown
 }
 
+/** Frames of one kind that one socket may have unanswered; the next are refused until some are. */
+const maxOpen = 64
+
 export type Rate = { perSecond: number; burst: number }
 
 /** A bucket of uses that fills up over time; `take` says whether there were enough in it. */
@@ -41,18 +44,22 @@ export function answering(socket: Register, log: Log): Answering {
   return {
     answer(event, schema, handler, { rate = usual, cost = () => 1 } = {}) {
       const take = bucket(rate)
+      let open = 0
       socket.on(event, async (raw, reply) => {
         const send = (answer: Answer<unknown>) => {
           if (typeof reply === 'function') reply(answer)
         }
         const input = schema.safeParse(raw)
         if (!input.success) return send({ ok: false, error: badFrame(event, input.error) })
-        if (!take(cost(input.data))) return send({ ok: false, error: tooMany(event) })
+        if (open >= maxOpen || !take(cost(input.data))) return send({ ok: false, error: tooMany(event) })
+        open++
         try {
           send({ ok: true, value: await handler(input.data) })
         } catch (error) {
           if (!(error instanceof DomainError)) log.error({ err: error, event }, 'frame failed')
           send({ ok: false, error: toWireError(error) })
+        } finally {
+          open--
         }
       })
     },

@@ -13,7 +13,8 @@ import { Server } from 'socket.io'
 import { isSameOrigin } from '#lib/auth/origin.ts'
 import { getDb } from '#lib/db/client.ts'
 import type { Db } from '#lib/services/context.ts'
-import { endSessions } from '#lib/services/machines/sessions.ts'
+import { endSessions, openSessions, type SessionFacts } from '#lib/services/machines/sessions.ts'
+import { createBatcher } from './batcher.ts'
 import { listen, publish } from './bus.ts'
 import { type DashboardNamespace, serveDashboard } from './dashboard-gateway.ts'
 import { createDirectories } from './directory.ts'
@@ -72,12 +73,17 @@ export async function startRealtime({
   const traces = createTraceWriter(db)
   const relay = createRelay({ db, directories, sessions })
   const ending = new Set<Promise<void>>()
+  const openOne = createBatcher((facts: SessionFacts[]) => openSessions(db, facts))
+  const endOne = createBatcher(async (ids: string[]) => {
+    for (const orgId of await endSessions(db, { ids })) publish('roster', { orgId })
+    return ids
+  })
 
   async function endSession(session: MachineSession): Promise<void> {
     const { orgId } = session.ctx.actor
     if (sessions.get(session.machineId) === session) sessions.delete(session.machineId)
     try {
-      for (const changed of await endSessions(db, { ids: [session.id] })) publish('roster', { orgId: changed })
+      await endOne(session.id)
       publish('hint', { orgId, kinds: ['machines', 'agents'] })
     } catch (error) {
       log.warn({ err: error, machine: session.machineId }, 'session not ended; its lease will run out')
@@ -94,6 +100,7 @@ export async function startRealtime({
     directories,
     relay,
     traces,
+    openSession: openOne,
     onEnd(session) {
       if (isClosing) return
       const end = endSession(session).finally(() => ending.delete(end))

@@ -22,7 +22,7 @@ import { releaseName } from '#lib/services/agents/release-name.ts'
 import { StatusInput, setStatus } from '#lib/services/agents/set-status.ts'
 import { SyncInput, syncNames } from '#lib/services/agents/sync-names.ts'
 import type { Db } from '#lib/services/context.ts'
-import { openSession } from '#lib/services/machines/sessions.ts'
+import { assertOpened, type SessionFacts } from '#lib/services/machines/sessions.ts'
 import { answering, type Rate } from './answer.ts'
 import { publish } from './bus.ts'
 import type { Directories } from './directory.ts'
@@ -45,6 +45,8 @@ export type Gateway = {
   directories: Directories
   relay: Relay
   traces: TraceWriter
+  /** Null when the machine was revoked meanwhile. */
+  openSession(facts: SessionFacts): Promise<string | null>
   onEnd(session: MachineSession): void
 }
 
@@ -108,7 +110,7 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   const latencyMs = await proveMachine(socket, db)
   const { actor, bootId, version, address } = socket.data
   const { machineId, orgId } = actor
-  const id = await openSession(db, { orgId, machineId, bootId, node, address, version, latencyMs })
+  const id = assertOpened(await gateway.openSession({ orgId, machineId, bootId, node, address, version, latencyMs }))
   const ctx = { db, actor, address, requestId: randomUUID() }
   const session = new MachineSession({ id, ctx, socket, latencyMs })
   directories.retain(orgId)

@@ -1,8 +1,8 @@
 import { AgentClaim, type ClaimResult } from '@agent-relay/protocol'
-import { lockOrg, withTransaction } from '#lib/db/transaction.ts'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Ctx, MachineActor } from '../context.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
+import { inOrgTurn } from '../roster/org-turn.ts'
 import { applyClaims } from './apply-claims.ts'
 
 /**
@@ -12,8 +12,7 @@ import { applyClaims } from './apply-claims.ts'
 export async function claimName(ctx: Ctx<MachineActor>, input: AgentClaim): Promise<ClaimResult> {
   const claim = AgentClaim.parse(input)
   const { orgId } = ctx.actor
-  const { results, hasChanged } = await withTransaction(ctx.db, async (tx) => {
-    await lockOrg(tx, orgId)
+  const { results, hasChanged } = await inOrgTurn(ctx.db, orgId, async (tx) => {
     const applied = await applyClaims(tx, ctx, [claim])
     if (applied.hasChanged) await bumpRoster(tx, orgId)
     return applied

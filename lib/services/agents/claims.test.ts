@@ -1,10 +1,12 @@
 import type { ClaimResult } from '@agent-relay/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { lockOrg, withTransaction } from '#lib/db/transaction.ts'
 import type { Ctx, MachineActor } from '#lib/services/context.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
-import { claimOf, linkMachine } from '#lib/testing/machines.ts'
+import { claimOf, envelopeOf, linkMachine, makeIdentity } from '#lib/testing/machines.ts'
 import { contextOf, foundTeam } from '#lib/testing/people.ts'
 import { endSessions, openSession } from '../machines/sessions.ts'
+import { storeEnvelopes } from '../messages/store-mail.ts'
 import { buildRoster } from '../roster/build-roster.ts'
 import { claimName } from './claim-name.ts'
 import { releaseName } from './release-name.ts'
@@ -85,4 +87,27 @@ test('text that Postgres refuses is kept out of the registry', async () => {
   expect(result.ok).toBe(true)
   const agent = await database.db.agent.findFirstOrThrow({ where: { name: 'Nul' } })
   expect(agent).toMatchObject({ model: 'a\u{fffd}b', capabilities: ['x\u{fffd}'] })
+})
+
+test('names that wait for the lock of their organization keep nobody else from the database', async () => {
+  const { db } = database
+  const crowd: Connected[] = []
+  for (let i = 0; i < 20; i++) crowd.push(await connectedMachine(`crowd-${i}`))
+  const [sender, recipient] = crowd.map(({ ctx }) => ctx.actor.machineId)
+  let release = () => undefined as unknown
+  const held = new Promise((resolve) => {
+    release = () => resolve(undefined)
+  })
+  const lock = withTransaction(db, async (tx) => {
+    await lockOrg(tx, team.org.id)
+    await held
+  })
+  // Twice as many as the test's pool has connections.
+  const claims = crowd.map(({ ctx }, i) => claimName(ctx, claimOf(`Crowd${i}`)))
+  const machine = { id: sender as string, orgId: team.org.id, name: '', key: '', identity: makeIdentity() }
+  const mail = envelopeOf({ machine, agent: 'A', epoch: 1 }, { machine: recipient as string, agent: 'B' }, 0)
+  expect(await storeEnvelopes(db, team.org.id, [mail])).toEqual(new Set([mail.id]))
+  release()
+  await lock
+  expect((await Promise.all(claims)).every(({ ok }) => ok)).toBe(true)
 })

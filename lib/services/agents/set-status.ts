@@ -1,9 +1,9 @@
 import { AgentStatusChange, nameKey } from '@agent-relay/protocol'
 import { z } from 'zod'
-import { withTransaction } from '#lib/db/transaction.ts'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Ctx, MachineActor } from '../context.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
+import { inOrgTurn } from '../roster/org-turn.ts'
 
 export const StatusInput = z.object({ changes: z.array(AgentStatusChange).max(1000) })
 
@@ -11,7 +11,7 @@ export const StatusInput = z.object({ changes: z.array(AgentStatusChange).max(10
 export async function setStatus(ctx: Ctx<MachineActor>, input: z.infer<typeof StatusInput>): Promise<{ done: true }> {
   const { changes } = StatusInput.parse(input)
   const { orgId, machineId } = ctx.actor
-  const hasChanged = await withTransaction(ctx.db, async (tx) => {
+  const hasChanged = await inOrgTurn(ctx.db, orgId, async (tx) => {
     let count = 0
     for (const { name, epoch, status } of changes) {
       if (epoch > 0x7fffffff) continue

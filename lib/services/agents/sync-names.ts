@@ -1,9 +1,9 @@
 import { AgentClaim, type ClaimResult, nameKey } from '@agent-relay/protocol'
 import { z } from 'zod'
-import { lockOrg, withTransaction } from '#lib/db/transaction.ts'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Ctx, MachineActor } from '../context.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
+import { inOrgTurn } from '../roster/org-turn.ts'
 import { applyClaims } from './apply-claims.ts'
 
 /** More names than any machine holds; bounds the time under the organization's lock. */
@@ -19,8 +19,7 @@ export async function syncNames(
 ): Promise<{ results: ClaimResult[] }> {
   const { agents } = SyncInput.parse(input)
   const { orgId, machineId } = ctx.actor
-  const { results, hasChanged } = await withTransaction(ctx.db, async (tx) => {
-    await lockOrg(tx, orgId)
+  const { results, hasChanged } = await inOrgTurn(ctx.db, orgId, async (tx) => {
     const { count } = await tx.agent.updateMany({
       where: { orgId, machineId, releasedAt: null, nameKey: { notIn: agents.map(({ name }) => nameKey(name)) } },
       data: { releasedAt: new Date(), status: 'offline', lastSeenAt: new Date() },

@@ -7,7 +7,7 @@ import type { Prisma } from '#lib/db/generated/client.ts'
 import { withTransaction } from '#lib/db/transaction.ts'
 import { DomainError } from '#lib/errors.ts'
 import type { Db, Tx } from '../context.ts'
-import { plainText } from '../plain-text.ts'
+import { plainJson } from '../plain-text.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 
 export type SessionFacts = {
@@ -26,26 +26,57 @@ export const HTTP_NODE = 'http'
 const leaseEnd = (now: Date) => new Date(now.getTime() + LEASE_MS)
 
 /**
- * Begins a session and ends every earlier one of the same machine. Returns its id; publish `roster` afterwards.
- * @throws DomainError KEY_REVOKED when the machine was revoked meanwhile
+ * Begins sessions, in one transaction however many, and ends every earlier one of the same machines. Returns their ids in
+ * order, null for a machine that was revoked meanwhile; publish `roster` for their organizations afterwards.
  */
-export async function openSession(db: Db, facts: SessionFacts): Promise<string> {
-  const { orgId, machineId, bootId, node, address, version, latencyMs } = facts
-  return withTransaction(db, async (tx) => {
-    const now = new Date()
-    await bumpRoster(tx, orgId)
-    await tx.machineSession.updateMany({ where: { machineId, endedAt: null }, data: { endedAt: now } })
-    const { count } = await tx.machine.updateMany({
-      where: { id: machineId, revokedAt: null },
-      data: { lastSeenAt: now, version: plainText(version), ...(address && { address }) },
-    })
-    if (count === 0)
-      throw new DomainError('KEY_REVOKED', 'This machine was revoked. To link it again, run: agent-relay link')
-    const session = await tx.machineSession.create({
-      data: { orgId, machineId, bootId, node, latencyMs, startedAt: now, leaseExpiresAt: leaseEnd(now) },
-    })
-    return session.id
+export async function openSessions(db: Db, facts: SessionFacts[]): Promise<(string | null)[]> {
+  // A machine that comes twice at once: the later one takes over, in a second round.
+  const first = facts.filter(({ machineId }, i) => facts.findIndex((other) => other.machineId === machineId) === i)
+  const later = facts.filter((fact) => !first.includes(fact))
+  const ids = new Map<SessionFacts, string | null>()
+  for (const [i, id] of (await withTransaction(db, (tx) => open(tx, first))).entries())
+    ids.set(first[i] as SessionFacts, id)
+  if (later.length > 0)
+    for (const [i, id] of (await openSessions(db, later)).entries()) ids.set(later[i] as SessionFacts, id)
+  return facts.map((fact) => ids.get(fact) ?? null)
+}
+
+async function open(tx: Tx, facts: SessionFacts[]): Promise<(string | null)[]> {
+  const now = new Date()
+  const machineIds = facts.map(({ machineId }) => machineId)
+  for (const orgId of [...new Set(facts.map(({ orgId }) => orgId))].sort()) await bumpRoster(tx, orgId)
+  await tx.machineSession.updateMany({
+    where: { machineId: { in: machineIds }, endedAt: null },
+    data: { endedAt: now },
   })
+  const rows = plainJson(facts.map(({ machineId, version, address }) => ({ id: machineId, version, address })))
+  const alive = await tx.$queryRaw<{ id: string }[]>`
+    UPDATE "Machine" m SET "lastSeenAt" = ${now}, version = r.version, address = COALESCE(r.address, m.address)
+    FROM jsonb_to_recordset(${rows}::jsonb) AS r(id uuid, version text, address text)
+    WHERE m.id = r.id AND m."revokedAt" IS NULL RETURNING m.id::text`
+  const aliveIds = new Set(alive.map(({ id }) => id))
+  const created = await tx.machineSession.createManyAndReturn({
+    data: facts
+      .filter(({ machineId }) => aliveIds.has(machineId))
+      .map(({ orgId, machineId, bootId, node, latencyMs }) => ({
+        ...{ orgId, machineId, bootId, node, latencyMs },
+        startedAt: now,
+        leaseExpiresAt: leaseEnd(now),
+      })),
+    select: { id: true, machineId: true },
+  })
+  const idOf = new Map(created.map(({ id, machineId }) => [machineId, id]))
+  return machineIds.map((machineId) => idOf.get(machineId) ?? null)
+}
+
+/** One session. @throws DomainError KEY_REVOKED when the machine was revoked meanwhile */
+export async function openSession(db: Db, facts: SessionFacts): Promise<string> {
+  return assertOpened((await openSessions(db, [facts]))[0])
+}
+
+export function assertOpened(id: string | null | undefined): string {
+  if (id) return id
+  throw new DomainError('KEY_REVOKED', 'This machine was revoked. To link it again, run: agent-relay link')
 }
 
 /** Renews these leases in one statement, however many, and returns the ids that were still open. Latencies are in ms. */

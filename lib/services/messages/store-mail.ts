@@ -5,7 +5,7 @@ import { nextRowId } from './row-id.ts'
 
 /** What may wait for one machine; beyond it the sender is told MAILBOX_FULL and keeps its own copy. */
 export const MAILBOX_MAX_MESSAGES = 5_000
-export const MAILBOX_MAX_BYTES = 64 * 1024 * 1024
+const MAILBOX_MAX_BYTES = 64 * 1024 * 1024
 /** Acknowledgements and receipts on their way back wait as long as a direct message does. */
 const returnLifetimeMs = 7 * 86_400_000
 
