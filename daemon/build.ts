@@ -89,7 +89,7 @@ function writeSchemas(): void {
 function checkSize(): void {
   const files = readdirSync(dist, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const sizeBytes = files.reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0)
-  console.log(`dist: ${files.length} files, ${Math.round(sizeBytes / 1024)} KiB`)
+  console.error(`dist: ${files.length} files, ${Math.round(sizeBytes / 1024)} KiB`)
   if (sizeBytes > MAX_BYTES) throw new Error(`dist is ${sizeBytes} bytes, over ${MAX_BYTES}`)
 }
 

@@ -3,7 +3,7 @@ import type { AgentStatus, Message } from '@agent-relay/protocol'
 import type { Program } from './program.ts'
 import type { RelayEvent } from './relay-reader.ts'
 
-export type Capabilities = {
+type Capabilities = {
   /** A message starts the client's next turn when it is idle. */
   wakesIdle: boolean
   /** A message can reach it in the middle of a turn. */
@@ -15,9 +15,9 @@ export type Capabilities = {
 }
 
 /** What is known to have happened to a batch, and in which words. Never stronger than what was observed. */
-export type Evidence = { state: 'injected' | 'seen'; note: string }
+type Evidence = { state: 'injected' | 'seen'; note: string }
 
-export type Incoming = { message: Message; isRepeat: boolean }
+type Incoming = { message: Message; isRepeat: boolean }
 
 export type AdapterKind = {
   /** As it is shown: `line`, `claude`. */

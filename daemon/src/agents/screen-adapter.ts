@@ -33,7 +33,7 @@ export const screenClient: AdapterKind = {
 }
 
 /** The agent client that a command line starts, by its program's name, also behind a runner such as npx. */
-export function clientOf(command: readonly string[]): string | undefined {
+function clientOf(command: readonly string[]): string | undefined {
   for (const word of command) {
     const name = basename(word)
       .replace(/\.(?:[cm]?js|exe|cmd)$/, '')

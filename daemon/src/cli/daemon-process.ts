@@ -20,7 +20,7 @@ export function daemonFile(): string {
 }
 
 /** `node:sqlite` still calls itself experimental on Node 22; that is our choice and nobody else's worry. */
-export const nodeFlags = ['--disable-warning=ExperimentalWarning']
+const nodeFlags = ['--disable-warning=ExperimentalWarning']
 
 /** Makes sure that a daemon answers on this home. Throws a RelayError with the daemon's own last word when it does not come up. */
 export async function ensureDaemon(): Promise<{ paths: HomePaths; isNew: boolean }> {
@@ -49,7 +49,7 @@ export async function ensureDaemon(): Promise<{ paths: HomePaths; isNew: boolean
 }
 
 /** Whether a daemon listens there. */
-export function answers(socketPath: string): Promise<boolean> {
+function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath)
     socket.once('connect', () => {

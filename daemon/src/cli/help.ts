@@ -2,7 +2,7 @@
 import type { Command, Option } from './command.ts'
 import { optionsOf } from './parse.ts'
 
-export const usageLine = (command: Command): string =>
+const usageLine = (command: Command): string =>
   [
     'agent-relay',
     command.name,

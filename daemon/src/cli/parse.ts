@@ -4,8 +4,8 @@ import type { Command, Input, Option } from './command.ts'
 import { UsageError } from './exit.ts'
 import { nearest } from './nearest.ts'
 
-export const jsonOption: Option = { kind: 'flag', help: 'print JSON with a "version" field instead of text' }
-export const helpOption: Option = { kind: 'flag', short: 'h', help: 'show this help' }
+const jsonOption: Option = { kind: 'flag', help: 'print JSON with a "version" field instead of text' }
+const helpOption: Option = { kind: 'flag', short: 'h', help: 'show this help' }
 
 /** All options of a command, with those that it gets for nothing. */
 export const optionsOf = (command: Command): Record<string, Option> => ({

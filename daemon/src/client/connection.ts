@@ -8,8 +8,8 @@ import { checkSocketFolder } from '../home/files.ts'
 /** The local protocol's version; protocol/src/local.ts says the same, with a schema library that this must not load. */
 const VERSION = 1
 
-export type RequestType = LocalRequest['type']
-export type Fields<T extends RequestType> = Omit<Extract<LocalRequest, { type: T }>, 'type' | 'id'>
+type RequestType = LocalRequest['type']
+type Fields<T extends RequestType> = Omit<Extract<LocalRequest, { type: T }>, 'type' | 'id'>
 export type Push = z.infer<typeof Deliver> | z.infer<typeof RunOutput> | z.infer<typeof RunExit>
 
 export type ConnectionOptions = {
