@@ -39,9 +39,15 @@ export async function machineOfKey(db: Db, key: string): Promise<MachineActor & 
     )
   const machine = await db.machine.findUnique({
     where: { apiKeyHash: hashMachineKey(key) },
-    select: { id: true, orgId: true, userId: true, name: true, publicKey: true, revokedAt: true, org: true },
+    select: {
+      ...{ id: true, orgId: true, userId: true, name: true, publicKey: true, revokedAt: true },
+      org: { select: { deletedAt: true } },
+      user: { select: { memberships: { select: { orgId: true } } } },
+    },
   })
-  if (!machine || machine.revokedAt || machine.org.deletedAt)
+  // A machine speaks for the person who linked it: when they have left the organization, so has it.
+  const isMember = machine?.user.memberships.some(({ orgId }) => orgId === machine.orgId)
+  if (!machine || machine.revokedAt || machine.org.deletedAt || !isMember)
     throw new DomainError(
       'KEY_REVOKED',
       `The machine key ${key.slice(0, MACHINE_KEY_PREFIX.length + shownLength)}… was revoked or replaced. Link this machine again: agent-relay link`,

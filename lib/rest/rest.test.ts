@@ -166,6 +166,19 @@ describe('daemons', () => {
     })
   })
 
+  test('the key of a person who left the organization is dead', async () => {
+    const leaver = await signUp(database.db, 'lea')
+    const membership = await database.db.membership.create({
+      data: { orgId: org.id, userId: leaver.userId, role: 'admin' },
+    })
+    const machine = await linkMachine(database.db, leaver, org.id, 'lea-mbp')
+    const beat = () =>
+      call(postDaemonHeartbeat, { headers: bearer(machine), body: { bootId: crypto.randomUUID(), version: '1' } })
+    expect((await beat()).status).toBe(200)
+    await database.db.membership.delete({ where: { id: membership.id } })
+    expect(await beat()).toMatchObject({ status: 401, body: { error: { code: 'KEY_REVOKED' } } })
+  })
+
   test('a machine without a socket holds its lease by heartbeats', async () => {
     const machine = await newMachine('walled')
     const body = { bootId: crypto.randomUUID(), version: '0.1.0' }
