@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
 import { RelayError } from './errors.ts'
+import { readConfig } from './home/config.ts'
 import { readEnvironment } from './home/env.ts'
 import { openHome } from './home/home.ts'
 import { lockHome } from './home/lock.ts'
@@ -77,10 +78,12 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
         control,
         now: service.engine.now(),
       }),
-    reload: async () => control.load(),
+    reload: () => control.load(),
     shutdown: () => stopRequested(),
   })
-  control.load()
+  // A configuration that cannot be read keeps the daemon from starting; connecting is not part of being ready.
+  readConfig(paths)
+  control.load().catch((error: unknown) => log.error('the link cannot be used', { error }))
   const server = await listenLocally({
     path: paths.socket,
     version,

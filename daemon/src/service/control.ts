@@ -1,11 +1,11 @@
 /** The daemon's side of the link to the control plane: reads to what the home is linked, carries effects out and events in. */
 import { randomUUID } from 'node:crypto'
 import type { AgentClaim, ClaimResult, Envelope, Roster } from '@agent-relay/protocol'
-import { type ControlLink, createControlLink } from '../cloud/control-link.ts'
+import type { ControlLink } from '../cloud/control-link.ts'
 import { claimsOf } from '../core/agents.ts'
 import { rosterOf } from '../core/roster.ts'
 import type { CoreEvent, Effect, Outgoing } from '../core/turn.ts'
-import { RelayError } from '../errors.ts'
+import { RelayError, toWire } from '../errors.ts'
 import { type Link, readConfig } from '../home/config.ts'
 import { readIdentity } from '../home/identity.ts'
 import type { HomePaths } from '../home/paths.ts'
@@ -16,7 +16,7 @@ import { createTraces } from './traces.ts'
 
 export type Control = {
   /** Reads the configuration and connects, or disconnects, as it says. Throws a RelayError that names a broken file. */
-  load(): void
+  load(): Promise<void>
   outward(effect: Effect): void
   /** Says again what the core lost with a turn that failed. */
   restore(): void
@@ -36,13 +36,17 @@ export function createControl({ paths, store, log, version, engine }: Options): 
   let link: Link | null = null
   let control: ControlLink | undefined
   let isUp = false
+  /** Why there is a link and yet nothing that could connect. */
+  let trouble: string | null = null
   const submit = (event: CoreEvent): void => engine().submit(event)
   let traces: ReturnType<typeof createTraces> | undefined
 
-  function connect(to: Link): ControlLink {
+  /** Loaded when there is a link: the socket library costs a start more than everything else. */
+  async function connect(to: Link): Promise<ControlLink> {
     const identity = readIdentity(paths)
     if (identity === undefined)
       throw new RelayError('NOT_LINKED', `${paths.identity} is missing: run agent-relay unlink, then agent-relay link`)
+    const { createControlLink } = await import('../cloud/control-link.ts')
     const opened = createControlLink({
       url: to.url,
       key: to.key,
@@ -80,7 +84,6 @@ export function createControl({ paths, store, log, version, engine }: Options): 
         },
       },
     })
-    opened.start()
     return opened
   }
 
@@ -147,7 +150,7 @@ export function createControl({ paths, store, log, version, engine }: Options): 
   }
 
   return {
-    load() {
+    async load() {
       const { link: wanted } = readConfig(paths)
       const isSame = JSON.stringify(wanted) === JSON.stringify(link)
       if (isSame && control !== undefined) return
@@ -156,15 +159,21 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       traces?.stop()
       lost()
       link = wanted
+      trouble = null
       submit({
         type: 'linked',
         identity: wanted === null ? null : { machine: wanted.machine, org: wanted.org, person: wanted.person },
       })
       if (wanted === null) return
-      // Claims are asked of the core when the connection is up, so what it has to know first is on its way before.
-      const opened = connect(wanted)
+      const opened = await connect(wanted).catch((error: unknown) => {
+        trouble = toWire(error).message
+        throw error
+      })
+      // Another load may have come while this one waited.
+      if (link !== wanted) return
       control = opened
       traces = createTraces(engine(), store, log, (reports) => void opened.traces(reports).catch(() => undefined))
+      opened.start()
     },
     outward(effect) {
       if (control === undefined) return
@@ -197,7 +206,12 @@ export function createControl({ paths, store, log, version, engine }: Options): 
     },
     link: () => link,
     view() {
-      if (control === undefined) return { state: 'unlinked', latencyMs: null, reason: null }
+      if (control === undefined)
+        return {
+          state: link === null ? 'unlinked' : trouble === null ? 'connecting' : 'refused',
+          latencyMs: null,
+          reason: trouble,
+        }
       const { state, reason } = control.state()
       return { state: state === 'stopped' ? 'waiting' : state, latencyMs: control.latencyMs(), reason }
     },
