@@ -8,7 +8,7 @@ import type { AgentRow } from '#lib/trpc/views.ts'
 import { count } from '../format/format.ts'
 import { Ago } from '../format/time.tsx'
 import { installCommand } from '../machines/commands.ts'
-import { AgentShape, AgentStatusMark } from '../marks/status.tsx'
+import { AgentStatusMark } from '../marks/status.tsx'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Command } from '../ui/copy.tsx'
@@ -125,8 +125,7 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
     accessorFn: (agent) => agent.name,
     sortFn: by((agent) => agent.name.toLowerCase()),
     cell: ({ row: { original: agent } }) => (
-      <span className="flex items-center gap-2">
-        <AgentShape status={agent.status} />
+      <span className="flex items-baseline gap-2">
         <Link
           href={`${paths.messages(org)}?q=${encodeURIComponent(agent.name)}`}
           title={`Messages of ${agent.name}`}

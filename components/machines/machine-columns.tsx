@@ -8,14 +8,13 @@ import { by, type Column, type Layout } from '../ui/data-table.tsx'
 export const layout: Layout = {
   name: '',
   state: 'w-[128px] max-sm:w-[96px]',
-  agents: 'w-[200px] max-md:hidden',
+  agents: 'w-[168px] max-md:hidden',
   person: 'w-24 max-lg:hidden',
   platform: 'w-[120px] max-xl:hidden',
-  version: 'w-[72px] max-xl:hidden',
   latency: 'w-[76px] text-right max-sm:hidden',
   waiting: 'w-[72px] text-right max-lg:hidden',
   seen: 'w-[98px] text-right max-sm:hidden',
-  action: 'w-[84px] text-right',
+  action: 'w-[96px] overflow-visible text-right',
 }
 
 const order = { online: 0, offline: 1, keyOnly: 2, revoked: 3 }
@@ -29,7 +28,10 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
     sortFn: by((machine) => machine.name.toLowerCase()),
     cell: ({ row: { original: machine } }) => (
       <span className="flex min-w-0 items-baseline gap-2">
-        <span className="truncate font-mono text-md font-medium" title={`${machine.name}, ${machine.keyPrefix}…`}>
+        <span
+          className="min-w-0 shrink-0 truncate font-mono text-md font-medium max-sm:shrink"
+          title={`${machine.name}, ${machine.keyPrefix}…`}
+        >
           {machine.name}
         </span>
         {machine.address !== null && <span className="mono truncate text-fg-3 max-sm:hidden">{machine.address}</span>}
@@ -76,17 +78,10 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
     accessorFn: (machine) => machine.platform,
     sortFn: by((machine) => machine.platform),
     cell: ({ row: { original: machine } }) => (
-      <span className="text-fg-2" title={machine.platform}>
-        {machine.platform || '–'}
+      <span className="text-fg-2" title={`${machine.platform}, agent-relay ${machine.version}`}>
+        {[machine.platform, machine.version].filter(Boolean).join(' ') || '–'}
       </span>
     ),
-  },
-  {
-    id: 'version',
-    header: 'Version',
-    accessorFn: (machine) => machine.version,
-    sortFn: by((machine) => machine.version),
-    cell: ({ row: { original: machine } }) => <span className="text-fg-2">{machine.version || '–'}</span>,
   },
   {
     id: 'latency',
@@ -135,7 +130,7 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
         <Button
           variant="ghost"
           aria-label={`Revoke ${machine.name}`}
-          className="text-accent hover:text-accent"
+          className="px-2 text-accent hover:text-accent"
           onClick={() => onRevoke(machine)}
         >
           Revoke

@@ -76,7 +76,7 @@ export function readTrace(message: MessageDetail, now: number): Trace {
       kind: 'stuck',
       bar: { fromMs: Math.max(0, axisMs - axisMs * 0.04), toMs: axisMs },
       took: age(message.updatedAt, now),
-      at: `since ${offset(reached)}`,
+      at: offset(reached),
     })
   return { axisMs, ticks: ticksOf(axisMs), rows, summary: summaryOf(message) }
 }

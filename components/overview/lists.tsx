@@ -47,7 +47,7 @@ export function Latest({ messages, slug }: { messages: MessageRow[]; slug: strin
 export function Trouble({ view, slug }: { view: OverviewView; slug: string }) {
   const { failures, waitingByAgent, figures } = view
   return (
-    <Card aria-label="Failures and waiting messages" className="flex min-h-0 flex-col">
+    <Card aria-label="Failures and waiting messages" className="flex flex-col lg:min-h-0">
       <CardHead title="Recent failures">
         <Badge>24 h</Badge>
         {failures.length > 0 && (

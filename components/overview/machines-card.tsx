@@ -19,7 +19,7 @@ export function MachinesCard({ machines, slug }: { machines: MachineRow[]; slug:
   const agents = linked.flatMap((machine) => machine.agents)
   const agentsOnline = agents.filter((agent) => agent.status !== 'offline')
   return (
-    <Card aria-label="Machines" className="flex min-h-0 flex-1 flex-col">
+    <Card aria-label="Machines" className="flex flex-col lg:min-h-0 lg:flex-1">
       <CardHead
         title="Machines"
         fact={`${online.length} of ${plural(linked.length, 'machine')}, ${agentsOnline.length} of ${plural(agents.length, 'agent')} online`}

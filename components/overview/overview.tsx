@@ -36,8 +36,8 @@ export function Overview({ org, origin }: { org: string; origin: string }) {
       <div className="grid min-h-0 flex-1 content-start gap-3 overflow-y-auto p-3 md:px-4 lg:content-stretch lg:grid-rows-[auto_auto_minmax(420px,1fr)]">
         <HealthStrip view={view} />
         <Figures figures={view.figures} />
-        <div className="grid min-h-0 gap-3 lg:grid-cols-[minmax(0,1fr)_316px]">
-          <div className="flex min-h-0 min-w-0 flex-col gap-3">
+        <div className="grid gap-3 lg:min-h-0 lg:grid-cols-[minmax(0,1fr)_316px]">
+          <div className="flex min-w-0 flex-col gap-3 lg:min-h-0">
             <MachinesCard machines={view.machines} slug={org} />
             <Latest messages={view.latest} slug={org} />
           </div>
