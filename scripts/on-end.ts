@@ -1,6 +1,7 @@
+import { whenOrphaned } from './orphan.mjs'
+
 /** npm and a terminal both send Ctrl-C, within the same moment; a later one means it. */
 const sameMomentMs = 1_000
-const parentCheckMs = 1_000
 
 /**
  * Calls `end` when this process is told to end: by a signal, or because the npm or the Node that started it is gone, which
@@ -16,9 +17,7 @@ export function onEnd(end: () => void): void {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, told)
   if (process.send) process.once('disconnect', told)
-  const parent = process.ppid
-  if (process.env.npm_lifecycle_event)
-    setInterval(() => {
-      if (process.ppid !== parent && toldAt === undefined) told()
-    }, parentCheckMs).unref()
+  whenOrphaned(() => {
+    if (toldAt === undefined) told()
+  })
 }
