@@ -162,20 +162,16 @@ describe('agents under run', () => {
     const rss = () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${machine.daemonPid()}/status`, 'utf8'))?.[1]) / 1024
     const before = rss()
-    const connection = await openConnection({ socket: join(machine.home, 'relay.sock'), client: 'test' })
     const env = { PATH: process.env.PATH ?? '' }
-    const started = Array.from({ length: 100 }, (_, i) =>
-      connection.request('run', {
-        name: `A${i}`,
-        command: ['cat'],
-        cwd: '/',
-        env,
-        isDetached: true,
-        ...(i % 2 && { cols: 80, rows: 24 }),
-      }),
-    )
-    const runs = (await Promise.all(started)).map(({ pid }) => pid)
-    connection.close()
+    const startOne = async (i: number): Promise<number> => {
+      const connection = await openConnection({ socket: join(machine.home, 'relay.sock'), client: 'test' })
+      const size = i % 2 ? { cols: 80, rows: 24 } : {}
+      const run = { name: `A${i}`, command: ['cat'], cwd: '/', env, isDetached: true, ...size }
+      const { pid } = await connection.request('run', run)
+      connection.close()
+      return pid
+    }
+    const runs = await Promise.all(Array.from({ length: 100 }, (_, i) => startOne(i)))
     const after = rss()
     console.log(`100 cat agents: daemon ${before.toFixed(0)} → ${after.toFixed(0)} MB`)
     expect(after - before).toBeLessThan(60)
