@@ -1,11 +1,11 @@
 'use client'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { toast } from 'sonner'
 import type { MachineRow } from '#lib/trpc/views.ts'
 import { plural } from '../format/format.ts'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
+import { notify } from '../ui/notify.ts'
 
 /** Says what revoking does before it does it. */
 export function RevokeDialog({
@@ -26,7 +26,7 @@ export function RevokeDialog({
       onSuccess: async () => {
         await queryClient.invalidateQueries(trpc.machines.pathFilter())
         onOpenChange(false)
-        toast.success(`${machine.name} is revoked.`)
+        notify('success', `${machine.name} is revoked.`)
       },
     }),
   )

@@ -6,7 +6,7 @@ import { age, duration } from '../format/format.ts'
 /** wire moves, work computes, wait holds, bad failed, stuck holds now. */
 export type BarKind = 'wire' | 'work' | 'wait' | 'bad' | 'stuck'
 
-export type TraceRow = {
+type TraceRow = {
   title: string
   where: string
   kind: BarKind

@@ -1,13 +1,13 @@
 'use client'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useForm } from 'react-hook-form'
-import { toast } from 'sonner'
 import { can } from '#lib/access/roles.ts'
 import type { OrgView } from '#lib/trpc/views.ts'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Button } from '../ui/button.tsx'
 import { Card, CardHead } from '../ui/card.tsx'
 import { Field, Input } from '../ui/field.tsx'
+import { notify } from '../ui/notify.ts'
 
 /** The organization's name; whoever may not change it sees who may. */
 export function RenameOrg({ org }: { org: OrgView }) {
@@ -24,7 +24,7 @@ export function RenameOrg({ org }: { org: OrgView }) {
           queryClient.invalidateQueries(trpc.me.pathFilter()),
         ])
         form.reset({ name: updated.name })
-        toast.success(`The organization is now called ${updated.name}.`)
+        notify('success', `The organization is now called ${updated.name}.`)
       },
       onError: (problem) => form.setError('name', { message: problem.message }),
     }),

@@ -1,29 +1,15 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
-import { Check, LogOut, Monitor, Moon, Sun } from 'lucide-react'
-import { useTheme } from 'next-themes'
-import { paths } from '#lib/paths.ts'
 import { Avatar } from '../ui/badge.tsx'
-import { Menu, MenuHead, MenuItem, MenuLine } from '../ui/menu.tsx'
+import { MenuButton } from '../ui/menu-button.tsx'
 import { Bone } from '../ui/skeleton.tsx'
 import { useTRPC } from './trpc.tsx'
 
-const themes = [
-  { value: 'system', label: 'As the system', icon: Monitor },
-  { value: 'light', label: 'Light', icon: Sun },
-  { value: 'dark', label: 'Dark', icon: Moon },
-]
+const loadMenu = () => import('./account-menu.tsx').then((module) => module.AccountMenu)
 
-/** Who is signed in, the theme, and the way out. */
+/** Who is signed in. */
 export function UserMenu() {
-  const me = useQuery(useTRPC().me.get.queryOptions())
-  const { theme, setTheme } = useTheme()
-  const user = me.data?.user
-  async function leave() {
-    // Loaded on the click: nothing else in an organization's pages needs it.
-    const { signOut } = await import('next-auth/react')
-    await signOut({ callbackUrl: paths.signIn() })
-  }
+  const user = useQuery(useTRPC().me.get.queryOptions()).data?.user
   if (!user)
     return (
       <span className="flex h-8 flex-1 items-center gap-2 px-1">
@@ -32,34 +18,14 @@ export function UserMenu() {
       </span>
     )
   return (
-    <Menu
-      side="top"
-      trigger={
-        <button
-          type="button"
-          className="flex h-8 min-w-0 flex-1 items-center gap-2 rounded-2 px-1 text-left hover:bg-surface-3"
-        >
-          <Avatar name={user.name} image={user.image} />
-          <span className="truncate">{user.name}</span>
-          <span className="sr-only">, account menu</span>
-        </button>
-      }
+    <MenuButton
+      load={loadMenu}
+      menu={{ user }}
+      className="flex h-8 min-w-0 flex-1 items-center gap-2 rounded-2 px-1 text-left hover:bg-surface-3"
     >
-      <MenuHead>{user.email ?? user.handle}</MenuHead>
-      <MenuLine />
-      <MenuHead>Theme</MenuHead>
-      {themes.map(({ value, label, icon: Icon }) => (
-        <MenuItem key={value} closeOnClick={false} onClick={() => setTheme(value)}>
-          <Icon aria-hidden size={14} />
-          <span className="flex-1">{label}</span>
-          {theme === value && <Check aria-label="chosen" size={14} />}
-        </MenuItem>
-      ))}
-      <MenuLine />
-      <MenuItem onClick={leave}>
-        <LogOut aria-hidden size={14} />
-        Sign out
-      </MenuItem>
-    </Menu>
+      <Avatar name={user.name} image={user.image} />
+      <span className="truncate">{user.name}</span>
+      <span className="sr-only">, account menu</span>
+    </MenuButton>
   )
 }

@@ -1,9 +1,9 @@
 'use client'
 import { Check, Copy } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { toast } from 'sonner'
 import { Button } from './button.tsx'
 import { cn } from './cn.ts'
+import { notify } from './notify.ts'
 
 /** Copies `text` and says so for two seconds; where the browser refuses, it says what to do instead. */
 export function CopyButton({ text, label, className }: { text: string; label: string; className?: string }) {
@@ -18,7 +18,7 @@ export function CopyButton({ text, label, className }: { text: string; label: st
       await navigator.clipboard.writeText(text)
       setCopied(true)
     } catch {
-      toast.error('The browser did not allow copying: select the text and copy it with the keyboard.')
+      notify('error', 'The browser did not allow copying: select the text and copy it with the keyboard.')
     }
   }
   return (

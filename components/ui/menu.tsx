@@ -1,28 +1,24 @@
 'use client'
 import { Menu as Base } from '@base-ui/react/menu'
-import type { ComponentProps, ReactElement, ReactNode } from 'react'
+import type { ComponentProps, ReactNode } from 'react'
 import { cn } from './cn.ts'
+import type { MenuProps } from './menu-button.tsx'
 
-/** A menu under `trigger`, which must be a button element. */
+/** A menu beside `anchor`, the button that opened it. */
 export function Menu({
-  trigger,
+  anchor,
+  open,
+  onOpenChange,
   children,
-  align = 'start',
   side = 'bottom',
   className,
-}: {
-  trigger: ReactElement
-  children: ReactNode
-  align?: 'start' | 'end'
-  side?: 'bottom' | 'top'
-  className?: string
-}) {
+}: MenuProps & { children: ReactNode; side?: 'bottom' | 'top'; className?: string }) {
   return (
-    <Base.Root>
-      <Base.Trigger render={trigger} />
+    <Base.Root open={open} onOpenChange={(next) => onOpenChange(next)}>
       <Base.Portal>
-        <Base.Positioner side={side} align={align} sideOffset={4} className="z-50">
+        <Base.Positioner anchor={anchor} side={side} align="start" sideOffset={4} className="z-50">
           <Base.Popup
+            finalFocus={() => anchor}
             className={cn(
               'min-w-48 rounded-3 bg-raised p-1 shadow-overlay transition-opacity duration-120 focus-visible:outline-none data-ending-style:opacity-0 data-starting-style:opacity-0',
               className,

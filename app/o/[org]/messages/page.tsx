@@ -1,5 +1,6 @@
 import type { Metadata } from 'next'
 import { Messages } from '#components/messages/messages.tsx'
+import { UrlState } from '#components/shell/url-state.tsx'
 
 import { Hydrate } from '../../../hydrate.tsx'
 
@@ -15,7 +16,9 @@ export default async function MessagesPage({ params }: { params: Promise<{ org: 
         )
       }
     >
-      <Messages org={org} />
+      <UrlState>
+        <Messages org={org} />
+      </UrlState>
     </Hydrate>
   )
 }
