@@ -3,7 +3,7 @@ import { Check, LogOut, Monitor, Moon, Sun } from 'lucide-react'
 import { useTheme } from 'next-themes'
 import { paths } from '#lib/paths.ts'
 import type { MeView } from '#lib/trpc/views.ts'
-import { Menu, MenuHead, MenuItem, MenuLine } from '../ui/menu.tsx'
+import { Menu, MenuGroup, MenuItem, MenuLine } from '../ui/menu.tsx'
 import type { MenuProps } from '../ui/menu-button.tsx'
 
 const themes = [
@@ -22,16 +22,17 @@ export function AccountMenu({ user, ...menu }: MenuProps & { user: MeView['user'
   const { theme, setTheme } = useTheme()
   return (
     <Menu {...menu} side="top">
-      <MenuHead>{user.email ?? user.handle}</MenuHead>
+      <MenuGroup label={user.email ?? user.handle} />
       <MenuLine />
-      <MenuHead>Theme</MenuHead>
-      {themes.map(({ value, label, icon: Icon }) => (
-        <MenuItem key={value} closeOnClick={false} onClick={() => setTheme(value)}>
-          <Icon aria-hidden size={14} />
-          <span className="flex-1">{label}</span>
-          {theme === value && <Check aria-label="chosen" size={14} />}
-        </MenuItem>
-      ))}
+      <MenuGroup label="Theme">
+        {themes.map(({ value, label, icon: Icon }) => (
+          <MenuItem key={value} closeOnClick={false} onClick={() => setTheme(value)}>
+            <Icon aria-hidden size={14} />
+            <span className="flex-1">{label}</span>
+            {theme === value && <Check aria-label="chosen" size={14} />}
+          </MenuItem>
+        ))}
+      </MenuGroup>
       <MenuLine />
       <MenuItem onClick={leave}>
         <LogOut aria-hidden size={14} />

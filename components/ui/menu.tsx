@@ -44,8 +44,16 @@ export function MenuLink({ className, ...props }: ComponentProps<typeof Base.Lin
   return <Base.LinkItem closeOnClick className={cn(item, className as string)} {...props} />
 }
 
-export function MenuHead({ children }: { children: ReactNode }) {
-  return <div className="px-2 pt-1 pb-0.5 text-sm text-fg-3">{children}</div>
+/** Items under a quiet word, which also names the group. */
+export function MenuGroup({ label, children }: { label: string; children?: ReactNode }) {
+  return (
+    <Base.Group aria-label={label}>
+      <div aria-hidden className="px-2 pt-1 pb-0.5 text-sm text-fg-3">
+        {label}
+      </div>
+      {children}
+    </Base.Group>
+  )
 }
 
 export function MenuLine() {
