@@ -28,7 +28,7 @@ export function MachinesCard({ machines, slug }: { machines: MachineRow[]; slug:
           All
         </Link>
       </CardHead>
-      <ul className="grid flex-1 grid-cols-[repeat(auto-fill,minmax(min(100%,216px),1fr))] content-start gap-4 overflow-y-auto bg-surface-2 p-4 lg:p-5">
+      <ul className="grid flex-1 grid-cols-[repeat(auto-fill,minmax(min(100%,200px),1fr))] content-start gap-4 overflow-y-auto bg-surface-2 p-4 lg:p-5">
         {linked.map((machine) => (
           <li key={machine.id}>
             <Node machine={machine} slug={slug} />
