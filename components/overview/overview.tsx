@@ -33,7 +33,7 @@ export function Overview({ org, origin }: { org: string; origin: string }) {
       <PageBar title="Overview">
         <LinkMachineButton org={org} origin={origin} />
       </PageBar>
-      <div className="grid min-h-0 flex-1 content-start gap-3 overflow-y-auto p-3 md:px-4 lg:content-stretch lg:grid-rows-[auto_auto_minmax(420px,1fr)]">
+      <div className="grid min-h-0 flex-1 content-start gap-3 overflow-y-auto p-3 max-lg:auto-rows-max md:px-4 lg:content-stretch lg:grid-rows-[auto_auto_minmax(420px,1fr)]">
         <HealthStrip view={view} />
         <Figures figures={view.figures} />
         <div className="grid gap-3 lg:min-h-0 lg:grid-cols-[minmax(0,1fr)_316px]">
