@@ -6,7 +6,13 @@ import os from 'node:os'
 import path from 'node:path'
 import { createEmulator } from 'emulate'
 
-export type ControlPlane = { url: string; folder: string; output: () => string; close: () => Promise<void> }
+export type ControlPlane = {
+  url: string
+  github: string
+  folder: string
+  output: () => string
+  close: () => Promise<void>
+}
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -62,6 +68,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
   await ready(url, child, () => output)
   return {
     url,
+    github: github.url,
     folder,
     output: () => output,
     close: async () => {
@@ -76,7 +83,10 @@ async function ready(url: string, child: ChildProcess, output: () => string): Pr
   const deadline = Date.now() + 240_000
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`the control plane ended with ${child.exitCode}:\n${output()}`)
-    const isReady = await fetch(`${url}/api/ready`).then((r) => r.ok, () => false)
+    const isReady = await fetch(`${url}/api/ready`).then(
+      (r) => r.ok,
+      () => false,
+    )
     if (isReady) return
     await new Promise((resolve) => setTimeout(resolve, 200))
   }

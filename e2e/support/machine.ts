@@ -85,7 +85,9 @@ export class TestMachine {
     running.child.stdin?.end()
     const finished = await running.finished()
     if (finished.code !== code)
-      throw new Error(`agent-relay ${args.join(' ')} ended with ${finished.code}:\n${finished.stdout}\n${finished.stderr}`)
+      throw new Error(
+        `agent-relay ${args.join(' ')} ended with ${finished.code}:\n${finished.stdout}\n${finished.stderr}`,
+      )
     return finished
   }
 

@@ -18,13 +18,13 @@ export const test = base.extend<object, Worker>({
   machine: [
     // biome-ignore lint/correctness/noEmptyPattern: as above
     async ({}, use) => {
-      const machines: TestMachine[] = []
+      const machines = new Map<string, TestMachine>()
       await use((name) => {
-        const machine = new TestMachine(name)
-        machines.push(machine)
+        const machine = machines.get(name) ?? new TestMachine(name)
+        machines.set(name, machine)
         return machine
       })
-      await Promise.all(machines.map((m) => m.close()))
+      await Promise.all([...machines.values()].map((m) => m.close()))
     },
     { scope: 'worker', timeout: 60_000 },
   ],
@@ -41,7 +41,8 @@ export function watch(page: Page, allowed: string[]): string[] {
   page.on('pageerror', (error) => problems.push(`exception: ${error.message}`))
   page.on('request', (request) => {
     const url = request.url()
-    if (!/^(data|blob):/.test(url) && !allowed.some((origin) => url.startsWith(origin))) problems.push(`foreign: ${url}`)
+    if (!/^(data|blob):/.test(url) && !allowed.some((origin) => url.startsWith(origin)))
+      problems.push(`foreign: ${url}`)
   })
   return problems
 }
