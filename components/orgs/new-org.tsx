@@ -51,7 +51,7 @@ export function NewOrg({ origin, backTo }: { origin: string; backTo: string | nu
       </Field>
       <Field
         id="slug"
-        label="Word in addresses"
+        label="Slug"
         hint={slug === '' ? 'Made from the name.' : `${origin}${paths.org(slug)}`}
         error={errors.slug?.message}
       >
