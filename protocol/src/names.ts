@@ -32,14 +32,14 @@ export const nameKey = (name: string): string => name.toLowerCase()
 
 /**
  * The names most like `wanted`, best first, at most `limit`; only those near enough to be a slip of the finger
- * (distance ≤ 0.4 of the longer name, so that two swapped letters of five still count), plus names that begin with it.
+ * (distance ≤ 0.4 of the longer name; two swapped neighbours count as one slip), plus names that begin with it.
  */
 export function nearestNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
   const key = nameKey(wanted)
   const scored: { name: string; score: number }[] = []
   for (const name of known) {
     const other = nameKey(name)
-    const score = distance(key, other)
+    const score = isSwap(key, other) ? 1 : distance(key, other)
     const isPrefix = key.length >= 2 && (other.startsWith(key) || key.startsWith(other))
     if (score <= Math.max(1, Math.round(Math.max(key.length, other.length) * 0.4)) || isPrefix)
       scored.push({ name, score })
@@ -48,6 +48,14 @@ export function nearestNames(wanted: string, known: Iterable<string>, limit = 3)
     .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name))
     .slice(0, limit)
     .map((entry) => entry.name)
+}
+
+/** Whether the two differ in nothing but two neighbours that changed places, the commonest slip of all. */
+function isSwap(a: string, b: string): boolean {
+  if (a.length !== b.length) return false
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at++
+  return a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2) && at + 1 < a.length
 }
 
 /** A free name like `name`: `name-2`, `name-3`, …; `isTaken` gets keys (see nameKey). */

@@ -47,7 +47,8 @@ describe('names', () => {
   test('a slip of the finger finds the name, a stranger finds nothing', () => {
     const known = ['Alice', 'Bob', 'Carol', 'API', 'Designer']
     expect(nearestNames('Alcie', known)).toEqual(['Alice'])
-    expect(nearestNames('bbo', known)).toEqual([])
+    expect(nearestNames('Bbo', known)).toEqual(['Bob'])
+    expect(nearestNames('xbo', known)).toEqual([])
     expect(nearestNames('bo', known)).toEqual(['Bob'])
     expect(nearestNames('carrol', known)).toEqual(['Carol'])
     expect(nearestNames('Zaphod', known)).toEqual([])
