@@ -5,8 +5,8 @@ const isRoot = process.getuid?.() === 0
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
-  // Every worker starts a control plane of its own; two are what a small machine carries.
-  workers: 2,
+  // Every worker starts a control plane of its own, and each journey measures times: one after the other.
+  workers: 1,
   retries: 0,
   timeout: 60_000,
   use: {

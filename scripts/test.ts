@@ -79,19 +79,25 @@ async function unit(): Promise<void> {
   await check('unit and integration', runner(line, vitestReport, readVitest, { NO_COLOR: '1' }))
 }
 
-async function e2e(): Promise<void> {
+/** `pictures`: where the pictures of every page go; test-results when undefined. */
+async function e2e(pictures: string | undefined): Promise<void> {
   const browser = findChromium(console.log)
   if (!browser) {
     await check('end to end', async () => failure(noChromium))
     return
   }
   const line = nodeCommand('node_modules/@playwright/test/cli.js', 'test', '--reporter=list,json')
-  const env = { CHROMIUM_PATH: browser, PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightReport, NO_COLOR: '1' }
+  const env = {
+    CHROMIUM_PATH: browser,
+    PLAYWRIGHT_JSON_OUTPUT_FILE: playwrightReport,
+    NO_COLOR: '1',
+    ...(pictures !== undefined && { PICTURES_DIR: pictures }),
+  }
   await check('end to end', runner(line, playwrightReport, readPlaywright, env))
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: 'string' } } })
+  const { values } = parseArgs({ options: { only: { type: 'string' }, pictures: { type: 'string' } } })
   const only = values.only as (typeof groups)[number] | undefined
   if (only && !groups.includes(only)) {
     console.error(`--only is "${only}" and must be one of ${groups.join(', ')}.`)
@@ -111,7 +117,7 @@ async function main(): Promise<void> {
         made(() => buildPages(() => {})),
       )))
   if (!only || only === 'unit') await unit()
-  if (isBuilt && (!only || only === 'e2e')) await e2e()
+  if (isBuilt && (!only || only === 'e2e')) await e2e(values.pictures)
 }
 
 onEnd(() => {

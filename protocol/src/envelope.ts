@@ -5,7 +5,7 @@ import { AgentName, ProjectName } from './names.ts'
 export const DAY_MS = 86_400_000
 /** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
 export const DEFAULT_TTL_MS = 7 * DAY_MS
-export const BROADCAST_TTL_MS = DAY_MS
+export const BROADCAST_TTL_MS = 24 * 3_600_000
 export const MAX_TTL_MS = 30 * DAY_MS
 
 /** UUIDv7, so that ids sort by time. */
