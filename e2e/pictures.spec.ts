@@ -7,7 +7,7 @@ import AxeBuilder from '@axe-core/playwright'
 import type { BrowserContext, Page } from '@playwright/test'
 import type { ControlPlane } from './support/control-plane.ts'
 import type { TestMachine } from './support/machine.ts'
-import { expect, test } from './support/test.ts'
+import { expect, test, watch } from './support/test.ts'
 
 test.describe.configure({ mode: 'serial' })
 test.setTimeout(240_000)
@@ -21,10 +21,12 @@ const themes = ['light', 'dark'] as const
 
 let context: BrowserContext
 let page: Page
+let problems: string[]
 
 test.beforeAll(async ({ browser, controlPlane }) => {
   context = await browser.newContext({ baseURL: controlPlane.url })
   page = await context.newPage()
+  problems = watch(page, [controlPlane.url, controlPlane.github])
 })
 
 test.afterAll(async () => {
@@ -119,6 +121,7 @@ test('machines that ask to be linked, and an organization at work', async ({ con
   await picture('settings', (at) => expect(at.getByText('Slug').first()).toBeVisible())
   await page.goto('/o/nobody-has-this')
   await picture('not-found', heading(/not|no/i))
+  expect(problems).toEqual([])
 })
 
 /** Links by the device flow as a person does; the first time the approval page has its picture taken. */
