@@ -66,7 +66,7 @@ const runner =
 
 async function lint(): Promise<void> {
   const modules = folders.filter((folder) => existsSync(folder))
-  const depcruise = ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', ...modules]
+  const depcruise = ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', ...modules]
   await check('biome', command(nodeCommand('node_modules/@biomejs/biome/bin/biome', 'check', '.')))
   await check('import rules', command(nodeCommand(...depcruise, '--config', '.dependency-cruiser.cjs')))
   await check('unused code', command(nodeCommand('node_modules/knip/bin/knip.js', '--no-progress')))
