@@ -27,6 +27,7 @@ test('an unlinked daemon carries messages within its machine, and says what beca
   await bob.request('subscribe', {})
   const sent = await alice.request('send', { to: 'bob', body: 'hello', thread: 't1' })
   expect(sent.messages).toMatchObject([{ agent: 'Bob', state: 'accepted', note: expect.stringContaining('Bob') }])
+  expect((await alice.request('trace', { message: sent.id })).tookMs, 'before anybody took it').toBeGreaterThan(0)
   const [first] = await bob.delivered(1)
   expect(first).toMatchObject({
     redelivered: false,
@@ -39,6 +40,12 @@ test('an unlinked daemon carries messages within its machine, and says what beca
   const trace = await alice.request('trace', { message: sent.id.slice(0, 30) })
   expect(trace.hops.map((hop) => hop.kind)).toEqual(['queued', 'accepted', 'injected', 'seen'])
   expect(trace).toMatchObject({ state: 'seen', path: 'local' })
+  const [queuedMs = -1, acceptedMs = 0, injectedMs = 0, seenMs = 0] = trace.hops.map((hop) => hop.atMs)
+  expect(trace.tookMs).toBe(acceptedMs)
+  expect(queuedMs).toBe(0)
+  expect(acceptedMs, 'from the request to the end of the commit').toBeGreaterThan(0)
+  expect(injectedMs).toBeGreaterThan(acceptedMs)
+  expect(seenMs).toBeGreaterThan(injectedMs)
 })
 
 test('what was queued before kill -9 is delivered once after the restart', async () => {

@@ -28,6 +28,15 @@ export function acceptHere(state: State, agent: LocalAgent, row: MessageRow, tur
   state.touched.add(agent)
 }
 
+/** The turn is on disk since `at`: only now what stays on this machine is accepted. */
+export function committed(state: State, turn: Turn, at: number): void {
+  for (const op of turn.ops) {
+    if (op.op !== 'message' || op.row.way !== 'local') continue
+    const entry = state.agents.get(nameKey(op.row.toAgent))?.waiting.get(op.row.id)
+    if (entry !== undefined) entry.acceptedAt = at
+  }
+}
+
 /** Pushes what the receiver's window allows. What was pushed is on disk first, so that a repeat after a crash says so. */
 export function push(agent: LocalAgent, turn: Turn): void {
   if (!agent.hasReceiver || agent.unpushed.length === 0) return
@@ -79,7 +88,14 @@ export function mark(
     if (header === undefined) continue
     marked++
     if (entry !== undefined) remove(agent, entry)
-    turn.ops.push({ op: 'state', n: header.n, state: event.state, at: turn.now, isOpen: false })
+    turn.ops.push({
+      op: 'state',
+      n: header.n,
+      state: event.state,
+      at: turn.now,
+      isOpen: false,
+      ...(entry?.fromKey !== undefined && { acceptedAt: entry.acceptedAt }),
+    })
     tellSender(state, header, event.state, turn)
   }
   push(agent, turn)

@@ -80,6 +80,7 @@ function rowOf(
   now: number,
   ttlMs: number,
 ): MessageRow {
+  const at = event.at ?? now
   return {
     n: state.nextN++,
     id: state.entropy.id(now),
@@ -98,8 +99,8 @@ function rowOf(
     stream: null,
     seq: null,
     trace: null,
-    ts: Math.floor(now),
-    at: now,
+    ts: Math.floor(at),
+    at,
     expiresAt: now + ttlMs,
     body: event.body,
     sizeBytes: event.sizeBytes,

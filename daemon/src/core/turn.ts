@@ -45,6 +45,8 @@ export type OutHeader = { id: string; fromAgent: string; toAgent: string }
 export type SendEvent = {
   type: 'send'
   reply: Reply
+  /** When it was asked for, ms on the clock of `now`; without it the time of its turn. */
+  at?: number
   from: string
   to: string
   body: string
@@ -135,7 +137,7 @@ export type MessageRow = {
   trace: string | null
   /** ms since 1970: what the sender's clock said at queueing. */
   ts: number
-  /** ms since 1970 on this machine: queued here, or accepted here. */
+  /** ms since 1970 on this machine: asked for here, or accepted here. */
   at: number
   expiresAt: number
   body: string
@@ -161,6 +163,8 @@ export type Op =
       state: DeliveryState
       at: number
       isOpen: boolean
+      /** When the commit that accepted it was done, of a message that stayed here. */
+      acceptedAt?: number
       path?: DeliveryPath
       reason?: ErrorCode
       note?: string

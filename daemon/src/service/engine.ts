@@ -1,6 +1,7 @@
 /** Runs the core: events of a tick make one turn, one commit, and only then effects. */
 import { performance } from 'node:perf_hooks'
 import type { WireError } from '@agent-relay/protocol'
+import { committed } from '../core/hand-over.ts'
 import type { State } from '../core/state.ts'
 import { step } from '../core/step.ts'
 import type { Answer, CoreEvent, Effect, MessageRow, Op, Turn } from '../core/turn.ts'
@@ -84,8 +85,10 @@ export function createEngine({ store, log, recover, perform, restored }: Options
     try {
       const turn = step(state, batch, now())
       pending = pending.length === 0 ? turn.ops : pending.concat(turn.ops)
-      if (turn.mustCommit || isRead || pending.length > 2000) flush()
-      else if (pending.length > 0) lazyTimer ??= setTimeout(flushLate, LAZY_COMMIT_MS)
+      if (turn.mustCommit || isRead || pending.length > 2000) {
+        flush()
+        committed(state, turn, now())
+      } else if (pending.length > 0) lazyTimer ??= setTimeout(flushLate, LAZY_COMMIT_MS)
       return turn
     } catch (error) {
       fail(batch, error)

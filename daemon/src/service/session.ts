@@ -116,6 +116,7 @@ export function openSession(service: Service, connection: Connection, proof: Pro
   function submitSend(request: Request<'send'>, from: string): void {
     service.engine.submit({
       type: 'send',
+      at: service.engine.now(),
       from,
       to: request.to,
       body: request.body,

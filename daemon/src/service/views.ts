@@ -124,7 +124,8 @@ export const pathOf = (path: string | null): DeliveryPath | null =>
 /** Every hop that this machine knows, with its offset since the message was queued here, or since it was accepted here. */
 export function traceView(state: State, row: StoredMessage): TraceView {
   const path = pathOf(row.path) ?? (row.way === 'in' ? 'relay' : null)
-  const done = row.acceptedAt ?? row.failedAt
+  const accepted = acceptedAt(state, row)
+  const done = accepted ?? row.failedAt
   return {
     id: row.id,
     from: row.fromAgent,
@@ -133,8 +134,14 @@ export function traceView(state: State, row: StoredMessage): TraceView {
     path,
     reason: row.note ?? row.reason,
     tookMs: row.way === 'in' || done === null ? null : Math.max(0, done - row.at),
-    hops: hopsOf(state, row, path),
+    hops: hopsOf(state, { ...row, acceptedAt: accepted }, path),
   }
+}
+
+/** As long as a message that stays here waits for its agent, only the core knows when its commit was done. */
+function acceptedAt(state: State, row: StoredMessage): number | null {
+  const entry = row.way === 'local' ? state.agents.get(nameKey(row.toAgent))?.waiting.get(row.id) : undefined
+  return entry?.acceptedAt ?? row.acceptedAt
 }
 
 function hopsOf(state: State, row: StoredMessage, path: DeliveryPath | null): Hop[] {

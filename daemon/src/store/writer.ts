@@ -15,9 +15,15 @@ export function createWriter(db: DatabaseSync): Writer {
        to_machine, project, via, thread, reply_to, stream, seq, trace, ts, at, expires_at, size, reason, accepted_at, failed_at, body, path)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  const setState = ['stored', 'accepted', 'injected', 'seen'].map((state) =>
+  const setState = ['stored', 'accepted'].map((state) =>
     db.prepare(
       `UPDATE message SET state = ?1, is_open = ?2, ${state}_at = ?3, path = coalesce(?4, path) WHERE n = ?5 AND state < ?1`,
+    ),
+  )
+  const setMarked = ['injected', 'seen'].map((state) =>
+    db.prepare(
+      `UPDATE message SET state = ?1, is_open = ?2, ${state}_at = ?3, accepted_at = coalesce(?4, accepted_at)
+       WHERE n = ?5 AND state < ?1`,
     ),
   )
   const fail = db.prepare('UPDATE message SET state = 5, is_open = ?, failed_at = ?, reason = ?, note = ? WHERE n = ?')
@@ -107,8 +113,11 @@ export function createWriter(db: DatabaseSync): Writer {
         return
       case 'state':
         if (op.state === 'failed') fail.run(op.isOpen ? 1 : 0, op.at, op.reason ?? null, op.note ?? null, op.n)
-        else
-          setState[stateCode[op.state] - 1]?.run(stateCode[op.state], op.isOpen ? 1 : 0, op.at, op.path ?? null, op.n)
+        else {
+          const code = stateCode[op.state]
+          if (code < 3) setState[code - 1]?.run(code, op.isOpen ? 1 : 0, op.at, op.path ?? null, op.n)
+          else setMarked[code - 3]?.run(code, op.isOpen ? 1 : 0, op.at, op.acceptedAt ?? null, op.n)
+        }
         return
       case 'receipt':
         receipt[stateCode[op.state] - 3]?.run(
