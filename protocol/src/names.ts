@@ -10,6 +10,9 @@ export const AgentName = z
   .regex(NAME, 'a name is 1 to 64 letters, digits, "-" or "_", and starts with a letter')
 export type AgentName = z.infer<typeof AgentName>
 
+/** The client of a person's own name, which no program runs under: broadcasts and plans are for agents. */
+export const PERSON_CLIENT = 'person'
+
 /** A project is a repository's short name or a project group; dots are allowed because repositories have them. */
 export const ProjectName = z
   .string()

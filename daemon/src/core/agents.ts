@@ -1,8 +1,14 @@
 /** Names on this machine: taken here at once, confirmed by the control plane when there is one. */
-import { type AgentClaim, type ClaimResult, nameKey, suggestName, type WireError } from '@agent-relay/protocol'
+import {
+  type AgentClaim,
+  type ClaimResult,
+  nameKey,
+  PERSON_CLIENT,
+  suggestName,
+  type WireError,
+} from '@agent-relay/protocol'
 import { failOut, notify } from './failure.ts'
 import { CLAIM_WAIT_MS } from './limits.ts'
-import { PERSON_CLIENT } from './routing.ts'
 import { type LocalAgent, newAgent, type State, selfId, wakeBy } from './state.ts'
 import { type AgentFacts, type AgentRow, answer, type CoreEvent, must, type Reply, refuse, type Turn } from './turn.ts'
 import { ago, machineName } from './words.ts'

@@ -1,5 +1,5 @@
 /** Who an address means, decided here and nowhere else: agents of this machine, then the roster. */
-import { nameKey, nearestNames, parseAddress, type WireError } from '@agent-relay/protocol'
+import { nameKey, nearestNames, PERSON_CLIENT, parseAddress, type WireError } from '@agent-relay/protocol'
 import { type LocalAgent, type State, selfId } from './state.ts'
 
 export type Target = { key: string; name: string; machine: string; project: string | null }
@@ -48,9 +48,6 @@ function* audience(state: State): Generator<Target & { isPerson: boolean }> {
     }
   }
 }
-
-/** The client of a person's own name, as registered: broadcasts are for agents. */
-export const PERSON_CLIENT = 'person'
 
 function named(state: State, name: string, project: string | undefined): Resolved {
   const key = nameKey(name)

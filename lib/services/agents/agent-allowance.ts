@@ -1,27 +1,37 @@
+import { type AgentClaim, nameKey, PERSON_CLIENT } from '@agent-relay/protocol'
 import { limits, planNames } from '#lib/access/plans.ts'
+import type { Prisma } from '#lib/db/generated/client.ts'
 import { DomainError } from '#lib/errors.ts'
 import type { MachineActor, Tx } from '../context.ts'
 
 /**
  * How many more names may be held. Free and Pro count the whole organization; Team and Enterprise count each person's
- * ("50 agents per user"). `take` uses one up.
+ * ("50 agents per user"). A person's own name is no agent: one of each machine is free. `take` uses one up.
  */
-export async function agentAllowance(tx: Tx, actor: MachineActor): Promise<{ take(): void }> {
+export async function agentAllowance(tx: Tx, actor: MachineActor): Promise<{ take(claim: AgentClaim): void }> {
   const org = await tx.organization.findUniqueOrThrow({
     where: { id: actor.orgId },
     select: { plan: true, name: true },
   })
   const limit = limits[org.plan].agents
   const isPerPerson = org.plan === 'team' || org.plan === 'enterprise'
-  let use = await tx.agent.count({
-    where: {
-      orgId: actor.orgId,
-      releasedAt: null,
-      machine: { revokedAt: null, ...(isPerPerson && { userId: actor.userId }) },
-    },
+  const held: Prisma.AgentWhereInput = {
+    orgId: actor.orgId,
+    releasedAt: null,
+    machine: { revokedAt: null, ...(isPerPerson && { userId: actor.userId }) },
+  }
+  const persons = await tx.agent.findMany({
+    where: { ...held, client: PERSON_CLIENT },
+    select: { machineId: true, nameKey: true },
   })
+  let use = (await tx.agent.count({ where: held })) - new Set(persons.map(({ machineId }) => machineId)).size
+  let person = persons.find(({ machineId }) => machineId === actor.machineId)?.nameKey
   return {
-    take() {
+    take(claim) {
+      if (claim.client === PERSON_CLIENT && person === undefined) {
+        person = nameKey(claim.name)
+        return
+      }
       if (use >= limit)
         throw new DomainError(
           'PLAN_LIMIT',

@@ -14,7 +14,8 @@ const holderFields = {
       name: true,
       lastSeenAt: true,
       user: { select: { handle: true, name: true, email: true } },
-      sessions: { where: { endedAt: null }, orderBy: { leaseExpiresAt: 'desc' }, take: 1 },
+      // Ended ones too: a connection that was lost says nothing about the programs, and the lease outlives it.
+      sessions: { orderBy: { leaseExpiresAt: 'desc' }, take: 1, select: { leaseExpiresAt: true } },
     },
   },
 } as const satisfies Prisma.AgentInclude
@@ -40,7 +41,7 @@ export async function applyClaims(
     const decision = decide(agent, claim, ctx.actor)
     try {
       if (decision.kind === 'refuse') throw await nameTaken(tx, ctx, claim, agent as Known, decision.freeInSeconds)
-      if (!agent || agent.releasedAt !== null || agent.machineId !== ctx.actor.machineId) allowance.take()
+      if (!agent || agent.releasedAt !== null || agent.machineId !== ctx.actor.machineId) allowance.take(claim)
       const wrote = await grant(tx, ctx, claim, agent, decision)
       hasChanged ||= wrote
       results.push({ ok: true, name: agent?.name ?? claim.name, epoch: decision.epoch })
@@ -129,7 +130,7 @@ async function nameTaken(tx: Tx, ctx: Ctx<MachineActor>, claim: AgentClaim, hold
   const owner = `${personName(holder.machine.user)} on ${holder.machine.name}`
   return new DomainError(
     'NAME_TAKEN',
-    `The name ${holder.name} is held by ${owner}. Take another one, such as ${suggestion}; this one frees when its machine lets go, or ${freeInSeconds} s after that machine was last heard.`,
+    `The name ${holder.name} is held by ${owner}. Take another one, such as ${suggestion}; this one frees when that agent ends, or in ${freeInSeconds} s unless its machine is heard again.`,
     { details: { owner, lastSeenAt: holder.lastSeenAt.toISOString(), freeInSeconds, suggestion } },
   )
 }

@@ -5,6 +5,7 @@ import type { Ctx, MachineActor } from '#lib/services/context.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { claimOf, envelopeOf, linkMachine, makeIdentity } from '#lib/testing/machines.ts'
 import { contextOf, foundTeam } from '#lib/testing/people.ts'
+import { revokeMachine } from '../machines/revoke-machine.ts'
 import { endSessions, openSession } from '../machines/sessions.ts'
 import { storeEnvelopes } from '../messages/store-mail.ts'
 import { buildRoster } from '../roster/build-roster.ts'
@@ -41,7 +42,14 @@ test('of twenty machines that claim one name at once, exactly one wins', async (
   expect(await database.db.agent.count({ where: { nameKey: 'winner' } })).toBe(1)
 })
 
-test('a name changes hands when it is released or the lease has ended, and its epoch only grows', async () => {
+/** As if nothing was heard of the machine for the time of a lease. */
+const runOut = ({ ctx }: Connected) =>
+  database.db.machineSession.updateMany({
+    where: { machineId: ctx.actor.machineId },
+    data: { leaseExpiresAt: new Date() },
+  })
+
+test('a name changes hands when it is released or the lease has run out, and its epoch only grows', async () => {
   const [one, two] = [await connectedMachine('one'), await connectedMachine('two')]
   expect(outcome(await claimName(one.ctx, claimOf('Hand')))).toBe(1)
   expect(outcome(await claimName(one.ctx, claimOf('Hand', 1)))).toBe(1)
@@ -50,8 +58,33 @@ test('a name changes hands when it is released or the lease has ended, and its e
   await releaseName(one.ctx, { name: 'hand' })
   expect(outcome(await claimName(two.ctx, claimOf('Hand')))).toBe(3)
   expect(outcome(await claimName(one.ctx, claimOf('Hand', 2)))).toBe('NAME_TAKEN')
-  await endSessions(database.db, { ids: [two.session] })
+  await runOut(two)
   expect(outcome(await claimName(one.ctx, claimOf('Hand', 2)))).toBe(4)
+})
+
+test('a lost connection and a restart of the control plane leave every name with its holder, until the lease runs out', async () => {
+  const [one, two] = [await connectedMachine('lost'), await connectedMachine('eager')]
+  await claimName(one.ctx, claimOf('Kept'))
+  await database.db.machineSession.update({
+    where: { id: one.session },
+    data: { leaseExpiresAt: new Date(Date.now() + 60_000) },
+  })
+  await endSessions(database.db, { notOfNode: 'after-the-restart' })
+  const refused = await claimName(two.ctx, claimOf('Kept'))
+  expect(refused).toMatchObject({ ok: false, error: { code: 'NAME_TAKEN' } })
+  const freeInSeconds = refused.ok ? 0 : Number(refused.error.details?.freeInSeconds)
+  expect(freeInSeconds).toBeGreaterThan(55)
+  expect(freeInSeconds).toBeLessThanOrEqual(60)
+  expect(outcome(await claimName(one.ctx, claimOf('Kept', 1)))).toBe(1)
+  await runOut(one)
+  expect(outcome(await claimName(two.ctx, claimOf('Kept')))).toBe(2)
+})
+
+test('a revoked machine lets go of its names at once', async () => {
+  const [one, two] = [await connectedMachine('revoked'), await connectedMachine('heir')]
+  await claimName(one.ctx, claimOf('Bequest'))
+  await revokeMachine(contextOf(database.db, team.owner), { org: team.org.id, machineId: one.ctx.actor.machineId })
+  expect(outcome(await claimName(two.ctx, claimOf('Bequest')))).toBe(2)
 })
 
 test('sync renews with the same epoch, claims what is new, and releases what is not listed', async () => {
@@ -79,6 +112,18 @@ test('the plan limits how many names are held, under twenty claims at once', asy
   const held = results.find(({ ok }) => ok)?.name ?? ''
   await releaseName(ctx, { name: held })
   expect((await claimName(ctx, claimOf('Next'))).ok).toBe(true)
+})
+
+test("a person's own name is beside the plan's agents, one on each machine", async () => {
+  const small = await foundTeam(database.db, 'pia', 'Persons')
+  const { ctx } = await connectedMachine('desk', small)
+  await database.db.organization.update({ where: { id: small.org.id }, data: { plan: 'free' } })
+  const person = (name: string) => ({ ...claimOf(name), client: 'person' })
+  const claims = [person('pia'), claimOf('A'), claimOf('B'), claimOf('C'), claimOf('D'), person('pia-2')]
+  const { results } = await syncNames(ctx, { agents: claims })
+  expect(results.map(outcome)).toEqual([1, 1, 1, 1, 'PLAN_LIMIT', 'PLAN_LIMIT'])
+  expect(outcome(await claimName(ctx, { ...person('pia'), epoch: 1 }))).toBe(1)
+  expect(outcome(await claimName(ctx, claimOf('D')))).toBe('PLAN_LIMIT')
 })
 
 test('text that Postgres refuses is kept out of the registry', async () => {

@@ -6,7 +6,7 @@ export type Holder = {
   machineId: string
   epoch: number
   isReleased: boolean
-  /** When the lease of the holder's machine ends; null when it has none. */
+  /** When the lease of the holder's machine ends, whether it is connected or not; null when it never was. */
   leaseEndsAt: Date | null
 }
 

@@ -1,5 +1,6 @@
 /**
- * The lease of a connected daemon. It covers all names of the machine: while it runs, nobody else takes them.
+ * The lease of a connected daemon. It covers all names of the machine: until it runs out nobody else takes them, also when
+ * the session has ended, for a connection that was lost or a control plane that restarted ends no program.
  * `node` names the control plane process that holds the socket.
  */
 import { LEASE_MS } from '@agent-relay/protocol'
@@ -99,8 +100,8 @@ export async function renewLeases(db: Db, sessions: { id: string; latencyMs: num
 export type WhichSessions = { ids: string[] } | { leaseOver: true } | { notOfNode: string }
 
 /**
- * Ends sessions; their machines and names show offline, unless a newer session has begun. Returns the organizations that
- * changed; publish `roster` for each.
+ * Ends sessions; their machines and names show offline, unless a newer session has begun. Names stay held until the lease
+ * runs out. Returns the organizations that changed; publish `roster` for each.
  */
 export async function endSessions(db: Db, which: WhichSessions): Promise<string[]> {
   return withTransaction(db, async (tx) => {
