@@ -16,7 +16,7 @@ import {
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as local from '@agent-relay/protocol/local'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { z } from 'zod'
 
 const root = import.meta.dirname
@@ -26,6 +26,16 @@ const dist = `${resolve(out)}.${process.pid}`
 /** More than this in dist/ means that something was bundled that should not have been. */
 const MAX_BYTES = 2 * 1024 * 1024
 
+/** Zod brings its sentences in fifty languages, and every start of the daemon would read them: English is what we speak. */
+const onlyEnglish: Plugin = {
+  name: 'only-english',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: `export { default as en } from './en.js'`,
+    }))
+  },
+}
+
 const common: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -34,15 +44,16 @@ const common: BuildOptions = {
   target: 'node22.13',
   mainFields: ['module', 'main'],
   external: ['@lydell/node-pty'],
+  plugins: [onlyEnglish],
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
 }
 
-await build({ ...common, entryPoints: { hot: 'src/cli/hot.ts' }, outdir: dist })
+await build({ ...common, entryPoints: { hot: 'src/cli/hot.ts', 'hot-up': 'src/cli/hot-up.ts' }, outdir: dist })
 await build({
   ...common,
-  entryPoints: { main: 'src/cli/main.ts', daemon: 'src/daemon.ts', sdk: 'src/client/index.ts' },
+  entryPoints: { main: 'src/cli/main.ts', 'daemon-main': 'src/daemon.ts', sdk: 'src/client/index.ts' },
   outdir: dist,
   splitting: true,
   chunkNames: 'chunk-[hash]',
@@ -50,6 +61,7 @@ await build({
   banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
 })
 writeShim()
+writeDaemonEntry()
 writeSchemas()
 cpSync(join(root, 'src/client/sdk.d.ts'), join(dist, 'sdk.d.ts'))
 checkSize()
@@ -66,6 +78,8 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 13)) {
 }
 if (process.argv[2] === 'send') {
   import('./hot.js')
+} else if (process.argv[2] === 'up') {
+  import('./hot-up.js')
 } else {
   module.enableCompileCache()
   import('./main.js')
@@ -73,6 +87,17 @@ if (process.argv[2] === 'send') {
 `
   writeFileSync(join(dist, 'cli.js'), shim)
   chmodSync(join(dist, 'cli.js'), 0o755)
+}
+
+/** Static imports are compiled before any code runs, so the cache of compiled code is turned on one file earlier. */
+function writeDaemonEntry(): void {
+  const entry = `import module from 'node:module'
+module.enableCompileCache()
+await import('./daemon-main.js')
+// A daemon that is killed would never write it.
+setTimeout(() => module.flushCompileCache(), 1000).unref()
+`
+  writeFileSync(join(dist, 'daemon.js'), entry)
 }
 
 /** One file per frame and result, named as in the protocol's source. */
