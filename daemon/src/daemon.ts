@@ -98,6 +98,7 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
   return async () => {
     clearInterval(purge)
     await runHost.stop()
+    await control.leave()
     control.stop()
     service.stop()
     await server.close()

@@ -138,7 +138,7 @@ export type Returned = z.infer<typeof Returned>
 /** Daemon → control plane. */
 export type MachineEvents = {
   heartbeat: (beat: { at: number }, reply: Reply<{ at: number; now: number }>) => void
-  /** All names of this machine after a (re)connect: renews what it holds, claims what it wants, marks the rest offline. */
+  /** All names of this machine after a (re)connect: renews what it holds, claims what it wants, releases the rest. */
   'agents.sync': (input: { agents: AgentClaim[] }, reply: Reply<{ results: ClaimResult[] }>) => void
   'agents.claim': (input: { agent: AgentClaim }, reply: Reply<{ result: ClaimResult }>) => void
   'agents.status': (input: { changes: AgentStatusChange[] }, reply: Reply<{ done: true }>) => void

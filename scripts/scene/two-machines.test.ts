@@ -79,6 +79,17 @@ async function agent(home: string, name: string) {
   }
 }
 
+/** Asks for the name over a connection of its own, which stays open. */
+async function register(home: string, name: string) {
+  const connection = await openConnection({ socket: homePaths(home).socket, client: 'test/1' })
+  open.push(connection)
+  return connection.request('register', { name })
+}
+
+/** What the control plane's database says of a name. */
+const heldBy = (name: string) =>
+  plane.database.db.agent.findFirstOrThrow({ where: { name }, include: { machine: { select: { name: true } } } })
+
 const numbered = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `message ${from + n}`)
 
 test('what is sent while the control plane is away, and over a kill -9 of the sender, arrives once and in order', async () => {
@@ -128,4 +139,89 @@ test('a machine that its person unlinks is gone from the others, and goes on ser
   const erin = await agent(right, 'Erin')
   await erin.connection.request('send', { to: 'Dave', body: 'still here' })
   await expect.poll(() => dave.bodies, { timeout: 10_000 }).toEqual(['still here'])
+}, 60_000)
+
+test('a name stays with the machine that runs it over a restart of the control plane, and is free when that machine is down', async () => {
+  const [left, right] = [await machine('holder'), await machine('heir')]
+  const alice = await agent(left, 'Alice')
+  const other = await agent(right, 'Other')
+  await expect.poll(() => other.isKnown('Alice'), { timeout: 10_000 }).toBe(true)
+  const { epoch } = await heldBy('Alice')
+  const holder = Number(readFileSync(homePaths(left).pid, 'utf8'))
+
+  await plane.stop()
+  // It cannot come back before the other one has tried.
+  process.kill(holder, 'SIGSTOP')
+  try {
+    await plane.start()
+    await expect.poll(other.control, { timeout: 40_000 }).toBe('connected')
+    await expect(register(right, 'Alice')).rejects.toMatchObject({
+      code: 'NAME_TAKEN',
+      details: { owner: 'olga on holder', freeInSeconds: expect.any(Number) },
+    })
+  } finally {
+    process.kill(holder, 'SIGCONT')
+  }
+  await expect.poll(alice.control, { timeout: 40_000 }).toBe('connected')
+  expect(await heldBy('Alice')).toMatchObject({ machine: { name: 'holder' }, epoch, releasedAt: null })
+
+  expect(await relay(left, ['down'])).toMatchObject({ code: 0 })
+  expect(await heldBy('Alice')).toMatchObject({ status: 'offline', releasedAt: expect.any(Date) })
+  expect(await register(right, 'Alice')).toMatchObject({ claim: 'granted', epoch: epoch + 1 })
+}, 120_000)
+
+test('a program that ends lets go of its name, its mail waits, and its next start goes on under the same epoch', async () => {
+  const [left, right] = [await machine('runner'), await machine('writer')]
+  const program = relay(left, ['run', 'Brief', '--', process.execPath, '-e', ''])
+  const writer = await agent(right, 'Writer')
+  expect(await program).toMatchObject({ code: 0 })
+  await expect.poll(async () => (await heldBy('Brief')).releasedAt, { timeout: 10_000 }).toBeInstanceOf(Date)
+  await expect.poll(() => writer.isKnown('Brief'), { timeout: 10_000 }).toBe(true)
+  const { messages } = await writer.connection.request('send', { to: 'Brief', body: 'for later' })
+  const ids = messages.map(({ id }) => id)
+  expect(await writer.connection.request('wait', { ids, state: 'accepted', timeoutMs: 10_000 })).toMatchObject({
+    isReached: true,
+  })
+  const brief = await agent(left, 'Brief')
+  await expect.poll(() => brief.bodies, { timeout: 10_000 }).toEqual(['for later'])
+  await expect
+    .poll(() => heldBy('Brief'), { timeout: 10_000 })
+    .toMatchObject({ epoch: 1, releasedAt: null, status: 'online' })
+}, 60_000)
+
+test('a late word under the name of a program that ended is sent, and holds the name no longer than that', async () => {
+  const [left, right] = [await machine('late'), await machine('reader')]
+  const reader = await agent(right, 'Reader')
+  const gone = await agent(left, 'Gone')
+  await expect.poll(() => gone.isKnown('Reader'), { timeout: 10_000 }).toBe(true)
+  gone.connection.close()
+  await expect.poll(async () => (await heldBy('Gone')).releasedAt, { timeout: 10_000 }).toBeInstanceOf(Date)
+  // After a restart the daemon has not asked for this name on its connection.
+  expect(await relay(left, ['down'])).toMatchObject({ code: 0 })
+  expect(await relay(left, ['up'])).toMatchObject({ code: 0 })
+  const late = await openConnection({
+    socket: homePaths(left).socket,
+    client: 'test/1',
+    agent: { name: 'Gone', token: gone.token },
+  })
+  open.push(late)
+  await expect.poll(async () => (await late.request('status', {})).control.state, { timeout: 10_000 }).toBe('connected')
+  await late.request('send', { to: 'Reader', body: 'one more thing' })
+  await expect.poll(() => reader.bodies, { timeout: 10_000 }).toEqual(['one more thing'])
+  await expect.poll(async () => (await heldBy('Gone')).releasedAt, { timeout: 10_000 }).toBeInstanceOf(Date)
+}, 60_000)
+
+test('a message that expired at its sender shows as failed to the organization, with its reason', async () => {
+  const [left, right] = [await machine('sender'), await machine('asleep')]
+  const hush = await agent(right, 'Hush')
+  const eager = await agent(left, 'Eager')
+  await expect.poll(() => eager.isKnown('Hush'), { timeout: 10_000 }).toBe(true)
+  hush.connection.close()
+  expect(await relay(right, ['down'])).toMatchObject({ code: 0 })
+  const sent = await relay(left, ['send', 'Hush', 'hi', '--ttl', '2s', '--wait'])
+  expect(sent.said).toMatch(/time to live/)
+  expect(sent.code).toBe(1)
+  await expect
+    .poll(() => plane.database.db.messageTrace.findFirst({ where: { toAgent: 'Hush' } }), { timeout: 10_000 })
+    .toMatchObject({ state: 'failed', reason: expect.stringContaining('time to live') })
 }, 60_000)

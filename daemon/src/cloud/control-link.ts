@@ -85,6 +85,8 @@ export type ControlLink = {
   claim(agent: AgentClaim): Promise<ClaimResult>
   setStatus(changes: AgentStatusChange[]): Promise<void>
   release(name: string): Promise<void>
+  /** Releases every name of this machine. */
+  leave(): Promise<void>
   traces(reports: TraceReport[]): Promise<void>
   state(): ControlState
   /** Round trip of the last heartbeat in ms; null while not connected. */
@@ -210,6 +212,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     claim: async (agent) => read(ClaimAnswer, await ask('agents.claim', { agent }), 'agents.claim').result,
     setStatus: async (changes) => void (await ask('agents.status', { changes })),
     release: async (name) => void (await ask('agents.release', { name })),
+    leave: async () => void (await ask('agents.sync', { agents: [] })),
     async traces(reports) {
       for (let from = 0; from < reports.length; from += MAX_BATCH)
         await ask('traces', { traces: reports.slice(from, from + MAX_BATCH) })

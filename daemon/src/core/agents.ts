@@ -62,13 +62,20 @@ const PASSING = new Set<string>([
 ])
 
 function grant(state: State, agent: LocalAgent, epoch: number, turn: Turn): void {
-  if (agent.claim !== 'granted' || agent.epoch !== epoch) {
+  const isNew = agent.claim !== 'granted'
+  if (isNew || agent.epoch !== epoch) {
     agent.claim = 'granted'
     agent.epoch = epoch
     must(turn, { op: 'agent', row: agentRow(agent) })
   }
   agent.isConfirmed = true
+  const isStarting = agent.claimants.length > 0
   settle(agent, turn)
+  // What was claimed only so that its mail may leave, or whose program ended meanwhile, is nobody's to hold.
+  if (agent.status === 'offline' && !agent.isPerson && !isStarting)
+    turn.effects.push({ type: 'release', name: agent.name })
+  else if (isNew && agent.status !== 'offline')
+    turn.effects.push({ type: 'status', name: agent.name, epoch, status: agent.status })
   for (const stream of state.outStreams.values()) if (stream.fromKey === agent.key) state.toPump.add(stream)
 }
 
@@ -144,16 +151,20 @@ export function settle(agent: LocalAgent, turn: Turn): void {
   for (const { reply } of claimants) answerRegistered(agent, reply, turn)
 }
 
-/** Whether the agent runs here now, told to the organization when it changes. */
+/** Whether the agent runs here now, told to the organization when it changes: a name whose program ended is let go of. */
 export function updateStatus(state: State, agent: LocalAgent, status: AgentClaim['status'], turn: Turn): void {
   if (agent.status === status) return
+  const hasStarted = agent.status === 'offline'
   agent.status = status
   if (status === 'offline') {
     agent.lastSeenAt = Math.floor(turn.now)
     turn.ops.push({ op: 'agent', row: agentRow(agent) })
   }
-  if (state.isUp && agent.epoch !== null)
-    turn.effects.push({ type: 'status', name: agent.name, epoch: agent.epoch, status })
+  if (!state.isUp || agent.epoch === null) return
+  if (agent.isPerson) turn.effects.push({ type: 'status', name: agent.name, epoch: agent.epoch, status })
+  else if (status === 'offline') turn.effects.push({ type: 'release', name: agent.name })
+  else if (hasStarted) turn.effects.push({ type: 'claim', agent: claimOf(agent) })
+  else turn.effects.push({ type: 'status', name: agent.name, epoch: agent.epoch, status })
 }
 
 /** What this machine asks of the control plane for this name. */
@@ -168,20 +179,26 @@ export const claimOf = (agent: LocalAgent): AgentClaim => ({
   capabilities: agent.capabilities,
 })
 
-/** Every name that this machine holds or wants; a person's only when they speak to other machines, for a name is a plan's unit. */
+/** Every name that this machine holds or wants: of what runs, of what still has mail to send, and of a person who ever spoke. */
 export const claimsOf = (state: State): AgentClaim[] =>
   [...state.agents.values()]
-    .filter(
-      (agent) => agent.claim !== 'refused' && (!agent.isPerson || agent.epoch !== null || speaks(state, agent.key)),
-    )
+    .filter((agent) => agent.claim !== 'refused' && (isHolding(agent) || speaks(state, agent.key)))
     .map(claimOf)
 
-const speaks = (state: State, key: string): boolean =>
+const isHolding = (agent: LocalAgent): boolean =>
+  agent.isPerson ? agent.epoch !== null : agent.status !== 'offline' || agent.claimants.length > 0
+
+export const speaks = (state: State, key: string): boolean =>
   [...state.outStreams.values()].some((stream) => stream.fromKey === key && stream.entries.length > 0)
 
-/** A person's first message to another machine asks for their name. */
-export function claimToSpeak(state: State, agent: LocalAgent, turn: Turn): void {
-  if (agent.isPerson && state.isUp && !agent.isConfirmed) turn.effects.push({ type: 'claim', agent: claimOf(agent) })
+/**
+ * The first message to another machine asks for a name that was not claimed at connect: a person's, or that of a program that
+ * ended, under which a late word is sent. `hasSpoken`: other mail of theirs waits already, and so the name was asked for.
+ */
+export function claimToSpeak(state: State, agent: LocalAgent, hasSpoken: boolean, turn: Turn): void {
+  if (!state.isUp || agent.isConfirmed) return
+  if (agent.isPerson || (agent.status === 'offline' && agent.epoch !== null && !hasSpoken))
+    turn.effects.push({ type: 'claim', agent: claimOf(agent) })
 }
 
 export const agentRow = (agent: LocalAgent): AgentRow => ({

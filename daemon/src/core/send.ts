@@ -1,6 +1,6 @@
 /** From what an agent said to rows on disk: one message per recipient, each with its place in its stream. */
 import { BROADCAST_TTL_MS, DEFAULT_TTL_MS, MAX_BODY_BYTES, type WireError } from '@agent-relay/protocol'
-import { claimToSpeak } from './agents.ts'
+import { claimToSpeak, speaks } from './agents.ts'
 import { acceptHere } from './hand-over.ts'
 import { INBOX_MESSAGES, OUTBOX_BYTES, OUTBOX_MESSAGES } from './limits.ts'
 import { appendToStream } from './outbox.ts'
@@ -39,6 +39,7 @@ export function send(state: State, event: SendEvent, turn: Turn): void {
     return
   }
   const messages: SentView[] = []
+  const hasSpoken = !sender.isConfirmed && speaks(state, sender.key)
   const ttlMs = event.ttlMs ?? (resolved.isBroadcast ? BROADCAST_TTL_MS : DEFAULT_TTL_MS)
   let trace: string | null = null
   for (const target of resolved.targets) {
@@ -48,7 +49,7 @@ export function send(state: State, event: SendEvent, turn: Turn): void {
     row.trace = trace
     messages.push(queue(state, sender, target, row, turn))
   }
-  if (messages.some((message) => message.state === 'queued')) claimToSpeak(state, sender, turn)
+  if (messages.some((message) => message.state === 'queued')) claimToSpeak(state, sender, hasSpoken, turn)
   answer(turn, event.reply, { type: 'sent', id: trace ?? '', messages })
 }
 

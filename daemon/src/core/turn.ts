@@ -108,6 +108,8 @@ export type Effect =
   | { type: 'return'; batch: ReturnBatch }
   | { type: 'claim'; agent: AgentClaim }
   | { type: 'status'; name: string; epoch: number; status: AgentStatus }
+  /** Nothing runs under this name any more: any machine may have it. */
+  | { type: 'release'; name: string }
   /** A person's name was changed because somebody else has it. */
   | { type: 'renamed'; from: string; to: string }
   /** A message sent from here came further, for those who wait for it and for the dashboard. */

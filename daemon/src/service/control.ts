@@ -1,5 +1,6 @@
 /** The daemon's side of the link to the control plane: reads to what the home is linked, carries effects out and events in. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { AgentClaim, ClaimResult, Envelope, Roster } from '@agent-relay/protocol'
 import type { ControlLink } from '../cloud/control-link.ts'
 import { claimsOf } from '../core/agents.ts'
@@ -20,6 +21,8 @@ export type Control = {
   outward(effect: Effect): void
   /** Says again what the core lost with a turn that failed. */
   restore(): void
+  /** Lets go of all names, for what ran under them has ended; takes no new ones from here on. */
+  leave(): Promise<void>
   link(): Link | null
   view(): {
     state: 'unlinked' | 'connecting' | 'connected' | 'waiting' | 'refused'
@@ -29,6 +32,9 @@ export type Control = {
   stop(): void
 }
 
+/** A stop waits no longer than this for the control plane to hear that the names are free. */
+const LEAVE_MS = 2_000
+
 type Options = { paths: HomePaths; store: Store; log: Log; version: string; engine: () => Engine }
 
 export function createControl({ paths, store, log, version, engine }: Options): Control {
@@ -36,6 +42,7 @@ export function createControl({ paths, store, log, version, engine }: Options): 
   let link: Link | null = null
   let control: ControlLink | undefined
   let isUp = false
+  let isLeaving = false
   /** Why there is a link and yet nothing that could connect. */
   let trouble: string | null = null
   const submit = (event: CoreEvent): void => engine().submit(event)
@@ -186,10 +193,14 @@ export function createControl({ paths, store, log, version, engine }: Options): 
           control.giveBack(effect.batch).catch(() => undefined)
           break
         case 'claim':
-          claim(control, effect.agent)
+          if (!isLeaving) claim(control, effect.agent)
           break
         case 'status':
           control.setStatus([{ name: effect.name, epoch: effect.epoch, status: effect.status }]).catch(() => undefined)
+          break
+        case 'release':
+          // Without an answer the name frees with the lease, or at the next connection, which does not ask for it.
+          control.release(effect.name).catch(() => undefined)
           break
         case 'progress':
           if (isUp) traces?.note(effect.id)
@@ -203,6 +214,20 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       const roster: Roster = rosterOf(state.roster)
       submit({ type: 'up', roster })
       for (const agent of claimsOf(state)) claim(to, agent)
+    },
+    async leave() {
+      isLeaving = true
+      if (control === undefined || !isUp) return
+      const late = new AbortController()
+      await Promise.race([
+        control
+          .leave()
+          .catch((error: unknown) =>
+            log.warn('the names of this machine free only when its lease runs out', { reason: String(error) }),
+          ),
+        pause(LEAVE_MS, undefined, { signal: late.signal }).catch(() => undefined),
+      ])
+      late.abort()
     },
     link: () => link,
     view() {

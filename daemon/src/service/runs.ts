@@ -42,14 +42,24 @@ export async function startRun(service: Service, connection: Connection, request
     status: (status) => service.engine.submit({ type: 'status', agent: key, status }),
   }
   const spec = { name, command, cwd, env, cols, rows, project, repository, model, isDetached }
-  const session = service.runHost.start(
-    { ...spec, home: service.paths.home, tokenFile: tokenPath(service.paths, registered.name) },
-    events,
-  )
+  // Before the program starts: a name without anybody present is let go of.
+  service.presence.add(key)
+  const session = begin()
   const receiver = feed(service, key, session)
   service.runs.set(key, session.pid)
-  service.presence.add(key)
   service.receivers.add(key, receiver)
+
+  function begin(): RunSession {
+    try {
+      return service.runHost.start(
+        { ...spec, home: service.paths.home, tokenFile: tokenPath(service.paths, registered.name) },
+        events,
+      )
+    } catch (error) {
+      service.presence.remove(key)
+      throw error
+    }
+  }
   return {
     name: registered.name,
     session,

@@ -22,6 +22,7 @@ export function openSession(service: Service, connection: Connection, proof: Pro
   let receiver: Receiver | undefined
   let run: Run | undefined
   let hasPresence = false
+  let isClosed = false
 
   const handlers: { [T in LocalRequest['type']]: (request: Request<T>) => void | Promise<void> } = {
     async register(request) {
@@ -140,6 +141,8 @@ export function openSession(service: Service, connection: Connection, proof: Pro
     if (!hasPresence || agent !== key) service.presence.add(key)
     hasPresence = true
     agent = key
+    // The connection went while the name was asked for: nobody is there to hold it.
+    if (isClosed) service.presence.remove(key)
   }
 
   function running() {
@@ -188,6 +191,7 @@ export function openSession(service: Service, connection: Connection, proof: Pro
       handler(request)?.catch((error: unknown) => failed(request.id, error))
     },
     closed() {
+      isClosed = true
       if (receiver !== undefined && agent !== null) service.receivers.remove(agent, receiver)
       if (hasPresence && agent !== null) service.presence.remove(agent)
       run?.detach()
