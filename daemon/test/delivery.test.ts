@@ -86,5 +86,35 @@ test('with a short time to live every queued message is accepted or failed, and 
   )
 }, 60_000)
 
+test('a place in a stream that a crash forgot was sent is not given to the next message', () => {
+  const crash = (on: Side) => ({ do: 'crash' as const, side: on, crash: 'none' as const })
+  const arrive = { do: 'network' as const, pick: 0, fate: 'ok' as const }
+  for (let seed = 0; seed < 50; seed++) {
+    const world = run(
+      seed,
+      [
+        crash('b'),
+        { do: 'send', side: 'b' },
+        { do: 'up', side: 'b' },
+        { do: 'crash', side: 'a', crash: 'after-commit' },
+        arrive,
+        { do: 'send', side: 'a' },
+        arrive,
+        arrive,
+        crash('b'),
+        { do: 'tick', ms: 3_524 },
+        arrive,
+        arrive,
+        { do: 'tick', ms: 26_476 },
+      ],
+      30_000,
+    )
+    world.send('b')
+    world.settle()
+    expect(world.inboxOf('a').at(-1)).toBe(world.queued.b.at(-1))
+    world.close()
+  }
+})
+
 /** Ids of this world count up: their last group is the order of sending. */
 const bySending = (a: string, b: string): number => (a.slice(-12) < b.slice(-12) ? -1 : 1)

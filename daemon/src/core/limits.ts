@@ -10,6 +10,9 @@ export const REPROBE_MS = 60_000
 export const WINDOW_MESSAGES = 256
 export const WINDOW_BYTES = 4 * 1024 * 1024
 
+/** How far ahead a stream's sent mark reaches when it needs a commit of its own; a window, so at most one a window. */
+export const SENT_AHEAD = 256
+
 /** Out of order at the recipient, per stream; what does not fit is dropped and comes again. */
 export const HOLD_MESSAGES = 64
 export const HOLD_BYTES = 4 * 1024 * 1024

@@ -1,6 +1,6 @@
 /** Streams to other machines: numbered at queueing, sent within a window, kept until the other machine's inbox has them. */
 import type { Ack, ErrorCode, Gap } from '@agent-relay/protocol'
-import { OUTBOX_MESSAGES, WINDOW_BYTES, WINDOW_MESSAGES } from './limits.ts'
+import { OUTBOX_MESSAGES, SENT_AHEAD, WINDOW_BYTES, WINDOW_MESSAGES } from './limits.ts'
 import { epochOf, type OutEntry, type OutStream, type State, wakeBy } from './state.ts'
 import { retryDelay, transmit } from './transmit.ts'
 import { type MessageRow, must, type Outgoing, type Turn } from './turn.ts'
@@ -51,6 +51,7 @@ export function streamTo(
     fromKey,
     toKey,
     nextSeq: 0,
+    sentTo: 0,
     entries: [],
     sent: 0,
     sentBytes: 0,
@@ -73,11 +74,24 @@ export function pump(state: State, stream: OutStream, turn: Turn): Outgoing[] {
     stream.sentBytes += entry.sizeBytes
     if (!entry.isStored) outgoing.push(transmit(stream, entry, epoch, turn))
   }
+  if (outgoing.length > 0) noteSent(state, stream, turn)
   if (stream.sent > 0 && stream.retryAt === Number.POSITIVE_INFINITY) {
     stream.retryAt = turn.now + retryDelay(state, stream)
     wakeBy(state, stream.retryAt)
   }
   return outgoing
+}
+
+/**
+ * Puts on disk how far the stream has left before it leaves: a place that was used and forgotten in a crash would be given
+ * to another message, which the recipient then takes for a repeat. In a turn that commits anyway this is exact; else it
+ * reaches ahead, so that a long stream costs a commit for every SENT_AHEAD messages and not for each.
+ */
+function noteSent(state: State, stream: OutStream, turn: Turn): void {
+  const last = stream.entries[stream.sent - 1]
+  if (last === undefined || last.seq < stream.sentTo) return
+  stream.sentTo = last.seq + 1 + (turn.mustCommit ? 0 : SENT_AHEAD)
+  state.grown.add(stream)
 }
 
 /** Nothing is known to be under way any more: the link went down, or the recipient asked for everything from a point on. */
@@ -193,7 +207,7 @@ export function failEntry(
 
 /** Gives up empty places at the end of a stream that never left: the next message takes the first of them. */
 export function trim(state: State, stream: OutStream, turn: Turn): void {
-  for (let last = stream.entries.at(-1); last?.isVoid && last.attempts === 0; last = stream.entries.at(-1)) {
+  for (let last = stream.entries.at(-1); last?.isVoid && last.seq >= stream.sentTo; last = stream.entries.at(-1)) {
     stream.entries.pop()
     stream.nextSeq = last.seq
     state.grown.add(stream)

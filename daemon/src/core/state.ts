@@ -59,6 +59,8 @@ export type OutStream = {
   fromKey: string
   toKey: string
   nextSeq: number
+  /** Every place below may have left this machine, as its disk knows; such a place is never given to another message. */
+  sentTo: number
   /** Unacknowledged, by ascending seq without gaps. */
   entries: OutEntry[]
   /** How many of `entries` are in flight. */

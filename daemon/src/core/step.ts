@@ -109,7 +109,7 @@ function finish(state: State, turn: Turn): void {
   for (const stream of state.toPump) for (const message of pump(state, stream, turn)) outgoing.push(message)
   state.toPump.clear()
   for (const stream of state.grown)
-    must(turn, { op: 'stream', id: stream.id, machine: stream.machine, next: stream.nextSeq })
+    must(turn, { op: 'stream', id: stream.id, machine: stream.machine, next: stream.nextSeq, sentTo: stream.sentTo })
   state.grown.clear()
   if (outgoing.length > 0) turn.effects.push({ type: 'relay', messages: outgoing })
   giveBack(state, turn)

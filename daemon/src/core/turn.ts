@@ -177,7 +177,7 @@ export type Op =
   | { op: 'void-done'; n: number }
   | { op: 'move'; n: number; machine: string; stream: string; seq: number }
   | { op: 'sender'; n: number; agent: string }
-  | { op: 'stream'; id: string; machine: string; next: number }
+  | { op: 'stream'; id: string; machine: string; next: number; sentTo: number }
   | { op: 'watermark'; machine: string; outboxEpoch: string; stream: string; next: number }
   | { op: 'agent'; row: AgentRow }
   | { op: 'agent-gone'; name: string }

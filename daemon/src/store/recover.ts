@@ -127,10 +127,11 @@ function recoverIn(state: State, row: OpenRow): void {
 }
 
 function recoverStreams(state: State, db: DatabaseSync): void {
-  const next = db.prepare('SELECT id, machine, next FROM out_stream').all() as {
+  const next = db.prepare('SELECT id, machine, next, sent_to FROM out_stream').all() as {
     id: string
     machine: string
     next: number
+    sent_to: number
   }[]
   for (const row of next) {
     const separator = row.id.indexOf('>')
@@ -138,6 +139,9 @@ function recoverStreams(state: State, db: DatabaseSync): void {
     const toKey = row.id.slice(separator + 1, row.id.length - row.machine.length - 1)
     const stream = streamTo(state, fromKey, toKey, row.machine, row.id)
     stream.nextSeq = Math.max(stream.nextSeq, row.next)
+    stream.sentTo = row.sent_to
+    // The count of attempts is written lazily; the mark is not.
+    for (const entry of stream.entries) if (entry.seq < row.sent_to) entry.attempts = Math.max(1, entry.attempts)
   }
   const marks = db.prepare('SELECT machine, outbox_epoch, stream, next FROM watermark').all() as {
     machine: string

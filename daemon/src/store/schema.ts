@@ -23,7 +23,9 @@ export const STEPS: readonly string[] = [
   CREATE INDEX message_open ON message (n) WHERE is_open = 1;
   CREATE INDEX message_inbox ON message (to_key, n) WHERE way > 0;
 
-  CREATE TABLE out_stream (id TEXT PRIMARY KEY, machine TEXT NOT NULL, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE out_stream (
+    id TEXT PRIMARY KEY, machine TEXT NOT NULL, next INTEGER NOT NULL, sent_to INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE watermark (
     machine TEXT NOT NULL, outbox_epoch TEXT NOT NULL, stream TEXT NOT NULL, next INTEGER NOT NULL,
     PRIMARY KEY (machine, outbox_epoch, stream)

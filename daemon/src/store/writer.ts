@@ -40,7 +40,8 @@ export function createWriter(db: DatabaseSync): Writer {
   )
   const sender = db.prepare('UPDATE message SET from_agent = ? WHERE n = ?')
   const stream = db.prepare(
-    'INSERT INTO out_stream (id, machine, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next',
+    `INSERT INTO out_stream (id, machine, next, sent_to) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET next = excluded.next, sent_to = excluded.sent_to`,
   )
   const watermark = db.prepare(
     `INSERT INTO watermark (machine, outbox_epoch, stream, next) VALUES (?, ?, ?, ?)
@@ -142,7 +143,7 @@ export function createWriter(db: DatabaseSync): Writer {
         sender.run(op.agent, op.n)
         return
       case 'stream':
-        stream.run(op.id, op.machine, op.next)
+        stream.run(op.id, op.machine, op.next, op.sentTo)
         return
       case 'watermark':
         watermark.run(op.machine, op.outboxEpoch, op.stream, op.next)
