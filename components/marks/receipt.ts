@@ -16,7 +16,12 @@ export type ReceiptReading = {
   title: string
 }
 
-const failureWords: Record<string, string> = { EXPIRED: 'expired', POLICY_REFUSED: 'refused', FENCED: 'fenced' }
+const failureWords: Record<string, string> = {
+  EXPIRED: 'expired',
+  KEY_REVOKED: 'revoked',
+  POLICY_REFUSED: 'refused',
+  FENCED: 'fenced',
+}
 
 /** The error code at the start of a reason, when there is one. */
 const codeOf = (reason: string | null): string | null => /^[A-Z][A-Z_]+/.exec(reason ?? '')?.[0] ?? null
@@ -45,7 +50,7 @@ const sentences: Record<string, string> = {
   EXPIRED: 'Expired: its time to live ended before the recipient could take it.',
   POLICY_REFUSED: 'Refused by policy.',
   FENCED: 'Fenced: the name runs under a newer epoch elsewhere.',
-  KEY_REVOKED: 'The recipient’s machine was revoked.',
+  KEY_REVOKED: 'The machine was revoked.',
   UNKNOWN_ADDRESS: 'No agent with this name.',
   MAILBOX_FULL: 'The recipient’s mailbox is full.',
   NOT_FOUND: 'The recipient no longer exists.',

@@ -1,5 +1,6 @@
 import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import type { OrgCounts, OrgView } from '#lib/trpc/views.ts'
+import { isFailed, isWaiting, within24h } from '../reads/message-rows.ts'
 import { orgSummary } from './org-summary.ts'
 
 /** The organization with the numbers beside its navigation. `createdAt` is ms since 1970. */
@@ -19,8 +20,7 @@ async function countsOf({ db, org }: OrgCtx): Promise<OrgCounts> {
       (SELECT count(*)::int FROM "Machine" WHERE "orgId" = ${org.id}::uuid AND "revokedAt" IS NULL) AS machines,
       (SELECT count(DISTINCT s."machineId")::int FROM "MachineSession" s JOIN "Machine" m ON m.id = s."machineId" AND m."revokedAt" IS NULL
         WHERE s."orgId" = ${org.id}::uuid AND s."endedAt" IS NULL AND s."leaseExpiresAt" > now()) AS "machinesOnline",
-      (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND state IN ('queued', 'stored')) AS waiting,
-      (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND state = 'failed'
-        AND "sentAt" > now() - interval '24 hours') AS "failed24h"`
+      (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isWaiting}) AS waiting,
+      (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isFailed} AND ${within24h}) AS "failed24h"`
   return rows[0] as OrgCounts
 }

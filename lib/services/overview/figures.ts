@@ -1,5 +1,6 @@
 import type { OrgCtx } from '#lib/access/authorize.ts'
 import type { OverviewView } from '#lib/trpc/views.ts'
+import { isFailed, isWaiting, within24h } from '../reads/message-rows.ts'
 
 type Figures = OverviewView['figures']
 
@@ -11,13 +12,13 @@ export async function figuresOf({ db, org }: OrgCtx): Promise<Figures> {
   const [window, waiting, hours] = await Promise.all([
     db.$queryRaw<Omit<Figures, 'waiting' | 'oldestWaitingAt' | 'deliveredByHour'>[]>`
       WITH recent AS (
-        SELECT state, path, "tookMs", state IN ('accepted', 'injected', 'seen') AS delivered
-        FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND "sentAt" > now() - interval '24 hours'
+        SELECT t.path, t."tookMs", t.state IN ('accepted', 'injected', 'seen') AS delivered, ${isFailed} AS failed
+        FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${within24h}
       ), p AS (
         SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY "tookMs") AS ms
         FROM recent WHERE delivered AND path <> 'mailbox'
       ), n AS (
-        SELECT count(*) FILTER (WHERE delivered)::int AS delivered, count(*) FILTER (WHERE state = 'failed')::int AS failed,
+        SELECT count(*) FILTER (WHERE delivered)::int AS delivered, count(*) FILTER (WHERE failed)::int AS failed,
           count(path) FILTER (WHERE delivered)::float8 AS pathed,
           count(*) FILTER (WHERE delivered AND path = 'local')::float8 AS "local",
           count(*) FILTER (WHERE delivered AND path IN ('relay', 'mailbox'))::float8 AS relayed
@@ -26,17 +27,14 @@ export async function figuresOf({ db, org }: OrgCtx): Promise<Figures> {
       SELECT n.delivered AS "delivered24h", n.failed AS "failed24h", p.ms[1] AS "p50Ms", p.ms[2] AS "p95Ms", p.ms[3] AS "p99Ms",
         n."local" / nullif(n.pathed, 0) AS "localShare", n.relayed / nullif(n.pathed, 0) AS "relayShare"
       FROM n, p`,
-    db.messageTrace.aggregate({
-      where: { orgId: org.id, state: { in: ['queued', 'stored'] } },
-      _count: { _all: true },
-      _min: { sentAt: true },
-    }),
+    db.$queryRaw<Pick<Figures, 'waiting' | 'oldestWaitingAt'>[]>`
+      SELECT count(*)::int AS waiting, (extract(epoch FROM min(t."sentAt")) * 1000)::float8 AS "oldestWaitingAt"
+      FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isWaiting}`,
     deliveredByHour({ db, org }),
   ])
   return {
     ...(window[0] as (typeof window)[number]),
-    waiting: waiting._count._all,
-    oldestWaitingAt: waiting._min.sentAt?.getTime() ?? null,
+    ...(waiting[0] as (typeof waiting)[number]),
     deliveredByHour: hours,
   }
 }

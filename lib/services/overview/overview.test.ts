@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type OrgCtx, requireMembership } from '#lib/access/authorize.ts'
 import type { UserActor } from '#lib/services/context.ts'
+import { revokeMachine } from '#lib/services/machines/revoke-machine.ts'
+import { getOrg } from '#lib/services/orgs/get-org.ts'
+import { listMessages } from '#lib/services/reads/list-messages.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import {
   connectMachine,
@@ -130,7 +133,7 @@ test('figures are of the last 24 hours, and what waits is of all time', async ()
   expect(failures).toMatchObject([
     { state: 'failed', reason: 'EXPIRED', from: 'Alice', fromMachine: 'a', toMachine: 'b' },
   ])
-  expect(latest).toHaveLength(8)
+  expect(latest).toHaveLength(5)
   expect(waitingByAgent).toMatchObject([
     { agent: 'Carol', machine: 'b', count: 2 },
     { agent: 'Dave', machine: 'b', count: 1 },
@@ -139,4 +142,37 @@ test('figures are of the last 24 hours, and what waits is of all time', async ()
     ['a', 'keyOnly', 0],
     ['b', 'keyOnly', 3],
   ])
+})
+
+test('nothing waits for a revoked machine or from one: it is told as failed, and reports of others still count', async () => {
+  const [a, b, c] = [await link('a'), await link('b'), await link('c')]
+  const waits = { path: null, tookMs: null } as const
+  const [toGone, alsoToGone, arrived] = await reportTraces(database.db, a, b, [
+    { ...waits, state: 'queued' },
+    { ...waits, state: 'stored', path: 'mailbox' },
+    { ...waits, state: 'stored', path: 'mailbox' },
+  ])
+  const [neverSent] = await reportTraces(database.db, b, c, [
+    { ...waits, state: 'queued' },
+    { ...waits, state: 'stored', path: 'mailbox' },
+  ])
+  const [waiting] = await reportTraces(database.db, a, c, [{ ...waits, state: 'queued', to: 'Carol' }])
+  expect((await getOverview(ctx)).figures).toMatchObject({ waiting: 6, failed24h: 0 })
+
+  await revokeMachine({ ...ctx, actor: owner }, { org: ctx.org.id, machineId: b.id })
+  // The sender learns later that it did arrive just before.
+  await reportTraces(database.db, a, b, [{ id: arrived as string, state: 'accepted', path: 'mailbox' }])
+
+  const { figures, failures, waitingByAgent, machines } = await getOverview(ctx)
+  expect(figures).toMatchObject({ waiting: 1, failed24h: 3, delivered24h: 1 })
+  expect(new Set(failures.map(({ id }) => id))).toEqual(new Set([toGone, alsoToGone, neverSent]))
+  for (const failure of failures) expect(failure).toMatchObject({ state: 'failed', reason: 'KEY_REVOKED' })
+  expect(waitingByAgent).toMatchObject([{ agent: 'Carol', machine: 'c', count: 1 }])
+  expect(machines.map(({ name, waiting }) => [name, waiting])).toEqual([
+    ['a', 0],
+    ['c', 1],
+  ])
+  expect((await listMessages(ctx, { state: 'waiting' })).rows.map(({ id }) => id)).toEqual([waiting])
+  expect(await listMessages(ctx, { state: 'failed' })).toMatchObject({ waiting: 1, failed24h: 3 })
+  expect((await getOrg(ctx)).counts).toMatchObject({ waiting: 1, failed24h: 3 })
 })

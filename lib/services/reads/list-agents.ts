@@ -3,6 +3,7 @@ import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { AgentRow } from '#lib/trpc/views.ts'
 import { like } from './like.ts'
+import { isWaiting } from './message-rows.ts'
 
 /** More agents than one page can use; the filter finds the rest. */
 const maxRows = 2_000
@@ -22,8 +23,8 @@ export async function listAgents(ctx: OrgCtx, input: { q?: string; status?: Agen
     ), sent AS (SELECT sender AS key, count(*)::int AS n FROM recent GROUP BY 1),
     received AS (SELECT recipient AS key, count(*)::int AS n FROM recent GROUP BY 1),
     waiting AS (
-      SELECT lower("toAgent") AS key, count(*)::int AS n FROM "MessageTrace"
-      WHERE "orgId" = ${orgId}::uuid AND state IN ('queued', 'stored') GROUP BY 1
+      SELECT lower(t."toAgent") AS key, count(*)::int AS n FROM "MessageTrace" t
+      WHERE t."orgId" = ${orgId}::uuid AND ${isWaiting} GROUP BY 1
     )
     SELECT a.name, a.status::text AS status, m.id::text AS "machineId", m.name AS "machineName",
       EXISTS (SELECT 1 FROM "MachineSession" s WHERE s."machineId" = m.id AND s."endedAt" IS NULL AND s."leaseExpiresAt" > now())

@@ -3,7 +3,7 @@ import { Prisma } from '#lib/db/generated/client.ts'
 import type { MessagePage } from '#lib/trpc/views.ts'
 import { type Cursor, readCursor, writeCursor } from './cursor.ts'
 import { like } from './like.ts'
-import { isFailed, isWaiting, messageRows } from './message-rows.ts'
+import { isFailed, isWaiting, messageRows, within24h } from './message-rows.ts'
 
 export type MessageFilter = {
   cursor?: string | null
@@ -85,8 +85,7 @@ async function totalsOf({ db, org }: OrgCtx): Promise<Pick<MessagePage, 'total15
     SELECT
       (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid
         AND "sentAt" > now() - interval '15 minutes') AS "total15m",
-      (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND state IN ('queued', 'stored')) AS waiting,
-      (SELECT count(*)::int FROM "MessageTrace" WHERE "orgId" = ${org.id}::uuid AND state = 'failed'
-        AND "sentAt" > now() - interval '24 hours') AS "failed24h"`
+      (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isWaiting}) AS waiting,
+      (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isFailed} AND ${within24h}) AS "failed24h"`
   return rows[0] as Pick<MessagePage, 'total15m' | 'waiting' | 'failed24h'>
 }

@@ -3,12 +3,28 @@ import type { OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { MessageRow } from '#lib/trpc/views.ts'
 
+const isRevoked = (machineId: Prisma.Sql): Prisma.Sql => Prisma.sql`EXISTS (
+  SELECT 1 FROM "Machine" g WHERE g.id = ${machineId} AND g."orgId" = t."orgId" AND g."revokedAt" IS NOT NULL)`
+const isFromRevoked = isRevoked(Prisma.sql`t."fromMachineId"`)
+const isToRevoked = isRevoked(Prisma.sql`t."toMachineId"`)
+
+/** Queued at its sender or stored in the cloud, and both machines are still there: nothing waits for a revoked one. */
+export const isWaiting = Prisma.sql`(t.state IN ('queued', 'stored') AND NOT ${isFromRevoked} AND NOT ${isToRevoked})`
+
+/**
+ * Under way when a machine was revoked: what was for it can no longer arrive, and what it had not sent never leaves. What it
+ * had stored in the cloud may still arrive, and then nobody tells: that neither waits nor failed.
+ */
+const isCutOff = Prisma.sql`(t.state IN ('queued', 'stored') AND (${isToRevoked} OR (t.state = 'queued' AND ${isFromRevoked})))`
+export const isFailed = Prisma.sql`(t.state = 'failed' OR ${isCutOff})`
+
 /** Newest first; the id decides between messages of one millisecond. `where` speaks of the trace as `t`. */
 export function messageRows({ db, org }: OrgCtx, where: Prisma.Sql, limit: number): Promise<MessageRow[]> {
   return db.$queryRaw<MessageRow[]>`
     SELECT t."messageId"::text AS id, t."fromAgent" AS "from", coalesce(f.name, 'a removed machine') AS "fromMachine",
       t."toAgent" AS "to", coalesce(r.name, 'a removed machine') AS "toMachine", t.via, t.thread, t."sizeBytes",
-      t.state::text AS state, t.reason, t.path::text AS path, t."tookMs",
+      CASE WHEN ${isCutOff} THEN 'failed' ELSE t.state::text END AS state,
+      CASE WHEN ${isCutOff} THEN 'KEY_REVOKED' ELSE t.reason END AS reason, t.path::text AS path, t."tookMs",
       (extract(epoch FROM t."sentAt") * 1000)::float8 AS "sentAt",
       (extract(epoch FROM t."updatedAt") * 1000)::float8 AS "updatedAt"
     FROM "MessageTrace" t
@@ -18,6 +34,4 @@ export function messageRows({ db, org }: OrgCtx, where: Prisma.Sql, limit: numbe
     ORDER BY t."sentAt" DESC, t."messageId" DESC LIMIT ${limit}`
 }
 
-export const isWaiting = Prisma.sql`t.state IN ('queued', 'stored')`
-export const isFailed = Prisma.sql`t.state = 'failed'`
 export const within24h = Prisma.sql`t."sentAt" > now() - interval '24 hours'`
