@@ -1,7 +1,7 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
-import { limits, planNames } from '#lib/access/plans.ts'
+import { agentLimit, isPerPerson, limits, planNames } from '#lib/access/plans.ts'
 import { paths } from '#lib/paths.ts'
 import type { OrgView } from '#lib/trpc/views.ts'
 import { count, plural } from '../format/format.ts'
@@ -57,7 +57,10 @@ function Plan({ org }: { org: OrgView }) {
           {count(org.counts.machines)} of {upTo(limit.machines)}
         </Row>
         <Row term="Agents">
-          {count(org.counts.agents)} of {upTo(limit.agents)}
+          {count(org.counts.agents)} of {upTo(agentLimit(org.plan, org.members))}
+          {isPerPerson(org.plan) && Number.isFinite(limit.agents) && (
+            <span className="text-fg-3">, {count(limit.agents)} for each member</span>
+          )}
         </Row>
         <Row term="Members">{plural(org.members, 'person', 'people')}</Row>
       </dl>

@@ -15,4 +15,11 @@ export const limits: Record<Plan, Limits> = {
   },
 }
 
+/** Free and Pro count the agents of the whole organization; Team and Enterprise those of each person ("50 agents per user"). */
+export const isPerPerson = (plan: Plan): boolean => plan === 'team' || plan === 'enterprise'
+
+/** How many agents an organization with this many members may hold in all. */
+export const agentLimit = (plan: Plan, members: number): number =>
+  limits[plan].agents * (isPerPerson(plan) ? members : 1)
+
 export const planNames: Record<Plan, string> = { free: 'Free', pro: 'Pro', team: 'Team', enterprise: 'Enterprise' }

@@ -1,5 +1,5 @@
 import { type AgentClaim, nameKey, PERSON_CLIENT } from '@agent-relay/protocol'
-import { limits, planNames } from '#lib/access/plans.ts'
+import { agentLimit, isPerPerson, planNames } from '#lib/access/plans.ts'
 import type { Prisma } from '#lib/db/generated/client.ts'
 import { DomainError } from '#lib/errors.ts'
 import type { MachineActor, Tx } from '../context.ts'
@@ -13,12 +13,12 @@ export async function agentAllowance(tx: Tx, actor: MachineActor): Promise<{ tak
     where: { id: actor.orgId },
     select: { plan: true, name: true },
   })
-  const limit = limits[org.plan].agents
-  const isPerPerson = org.plan === 'team' || org.plan === 'enterprise'
+  const isOwn = isPerPerson(org.plan)
+  const limit = agentLimit(org.plan, 1)
   const held: Prisma.AgentWhereInput = {
     orgId: actor.orgId,
     releasedAt: null,
-    machine: { revokedAt: null, ...(isPerPerson && { userId: actor.userId }) },
+    machine: { revokedAt: null, ...(isOwn && { userId: actor.userId }) },
   }
   const persons = await tx.agent.findMany({
     where: { ...held, client: PERSON_CLIENT },
@@ -35,7 +35,7 @@ export async function agentAllowance(tx: Tx, actor: MachineActor): Promise<{ tak
       if (use >= limit)
         throw new DomainError(
           'PLAN_LIMIT',
-          `${isPerPerson ? 'Your machines hold' : `${org.name} holds`} ${use} of ${limit} agents that the plan ${planNames[org.plan]} includes. Release one (agent-relay release NAME), or change the plan in the settings.`,
+          `${isOwn ? 'Your machines hold' : `${org.name} holds`} ${use} of ${limit} agents that the plan ${planNames[org.plan]} includes. Release one (agent-relay release NAME), or change the plan in the settings.`,
           { details: { what: 'agents', limit, use, plan: org.plan } },
         )
       use++
