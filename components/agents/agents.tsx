@@ -48,7 +48,7 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
   return (
     <>
       <PageBar title="Agents" fact={agents.data && `${count(online)} of ${count(agents.data.length)} online`} />
-      <div className="flex h-11 shrink-0 items-center gap-2 overflow-x-auto border-b border-hair px-3 sm:px-4">
+      <div className="flex h-11 shrink-0 items-center gap-2 border-b border-hair px-3 max-sm:h-auto max-sm:flex-wrap max-sm:py-2 sm:px-4">
         <Segmented
           label="Show"
           value={show}
@@ -56,11 +56,11 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
           choices={[
             { value: 'all', label: 'All' },
             { value: 'online', label: 'Online', count: online },
-            { value: 'waiting', label: 'With messages waiting', count: total('waiting') },
+            { value: 'waiting', label: 'Waiting', count: total('waiting') },
             { value: 'offline', label: 'Offline', count: total('offline') },
           ]}
         />
-        <span className="flex-1" />
+        <span className="flex-1 max-sm:hidden" />
         <SearchBox label="Agent, machine, person" value={q} onChange={setQ} />
       </div>
       <div className="min-h-0 flex-1 overflow-auto">

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { age, ago, bytes, clock, duration, plural, shortId } from './format.ts'
+import { age, ago, bytes, clock, duration, plural, shortId, system } from './format.ts'
 
 describe('format', () => {
   it('keeps at most three digits that matter and puts the unit after a space', () => {
     const cases: [number, string][] = [
-      [0, '0 ms'],
+      [0, '< 0.1 ms'],
+      [0.04, '< 0.1 ms'],
       [0.4, '0.4 ms'],
+      [0.96, '1 ms'],
       [2.94, '2.9 ms'],
       [3, '3 ms'],
       [34.4, '34 ms'],
@@ -28,6 +30,16 @@ describe('format', () => {
     expect(ago(now - 26 * 3_600_000, now)).toBe('a day ago')
     expect(ago(now - 20 * 86_400_000, now)).toBe('4 Nov')
     expect(age(now - 22 * 60_000 - 5_000, now)).toBe('22 min')
+  })
+
+  it('names systems as people do, also those that a daemon reports by their short name', () => {
+    expect(system('linux')).toBe('Linux')
+    expect(system('darwin')).toBe('macOS')
+    expect(system('win32')).toBe('Windows')
+    expect(system('linux arm64')).toBe('Linux arm64')
+    expect(system('macOS')).toBe('macOS')
+    expect(system('freebsd')).toBe('freebsd')
+    expect(system('')).toBe('unknown system')
   })
 
   it('cuts an id in the middle, keeping both ends', () => {

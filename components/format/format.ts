@@ -9,9 +9,9 @@ const digits = (value: number): string =>
 
 const trim = (text: string): string => text.replace(/\.?0+$/, '')
 
-/** `0.4 ms`, `2.9 ms`, `34 ms`, `1.44 s`, `2 min 5 s`, `3 h 4 min`, `2 d 3 h`. */
+/** `< 0.1 ms`, `0.4 ms`, `2.9 ms`, `34 ms`, `1.44 s`, `2 min 5 s`, `3 h 4 min`, `2 d 3 h`. */
 export function duration(ms: number): string {
-  if (ms < 1) return `${trim(ms.toFixed(2)) || '0'} ms`
+  if (ms < 0.1) return '< 0.1 ms'
   if (ms < 10) return `${trim(ms.toFixed(1))} ms`
   if (ms < 999.5) return `${Math.round(ms)} ms`
   if (ms < MINUTE) return `${digits(ms / 1000)} s`
@@ -69,3 +69,9 @@ export function clock(at: number, zone: 'utc' | 'local', withMs: boolean): strin
       : [date.getHours(), date.getMinutes(), date.getSeconds()]
   return `${pad(h)}:${pad(m)}:${pad(s)}${withMs ? `.${pad(date.getUTCMilliseconds(), 3)}` : ''}`
 }
+
+const systems: Record<string, string> = { linux: 'Linux', darwin: 'macOS', win32: 'Windows' }
+
+/** The system of a machine as people write it: `linux` is Linux; a name that is not known stays as it is. */
+export const system = (platform: string): string =>
+  platform.replace(/^[a-z0-9]+/, (name) => systems[name] ?? name) || 'unknown system'

@@ -5,6 +5,7 @@ import Link from 'next/link'
 import { type ReactNode, useState } from 'react'
 import { paths } from '#lib/paths.ts'
 import type { LinkRequestView, OrgSummary } from '#lib/trpc/views.ts'
+import { system } from '../format/format.ts'
 import { Ago } from '../format/time.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Button } from '../ui/button.tsx'
@@ -63,7 +64,7 @@ export function Approve({ request, onOtherCode }: { request: LinkRequestView; on
           <span className="mono ml-auto shrink-0 rounded-1 bg-surface-3 px-1.5 leading-5">{userCode}</span>
         </div>
         <dl>
-          <Fact term="System">{request.platform || 'not said'}</Fact>
+          <Fact term="System">{system(request.platform)}</Fact>
           <Fact term="Address">
             <span className="mono">{request.address}</span>
           </Fact>

@@ -1,5 +1,5 @@
 import type { MachineRow } from '#lib/trpc/views.ts'
-import { count, duration } from '../format/format.ts'
+import { count, duration, system } from '../format/format.ts'
 import { Ago } from '../format/time.tsx'
 import { AgentShape, MachineStatusMark } from '../marks/status.tsx'
 import { Button } from '../ui/button.tsx'
@@ -7,14 +7,14 @@ import { by, type Column, type Layout } from '../ui/data-table.tsx'
 
 export const layout: Layout = {
   name: '',
-  state: 'w-[128px] max-sm:w-[96px]',
+  state: 'w-[112px] max-sm:w-[104px]',
   agents: 'w-[168px] max-md:hidden',
-  person: 'w-24 max-lg:hidden',
-  platform: 'w-[120px] max-xl:hidden',
+  person: 'w-[88px] max-lg:hidden',
+  platform: 'w-[84px] max-xl:hidden',
   latency: 'w-[76px] text-right max-sm:hidden',
   waiting: 'w-[72px] text-right max-lg:hidden',
   seen: 'w-[98px] text-right max-sm:hidden',
-  action: 'w-[96px] overflow-visible text-right',
+  action: 'w-[84px] overflow-visible text-right',
 }
 
 const order = { online: 0, offline: 1, keyOnly: 2, revoked: 3 }
@@ -27,14 +27,13 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
     accessorFn: (machine) => machine.name,
     sortFn: by((machine) => machine.name.toLowerCase()),
     cell: ({ row: { original: machine } }) => (
-      <span className="flex min-w-0 items-baseline gap-2">
-        <span
-          className="min-w-0 shrink-0 truncate font-mono text-md font-medium max-sm:shrink"
-          title={`${machine.name}, ${machine.keyPrefix}…`}
-        >
-          {machine.name}
-        </span>
-        {machine.address !== null && <span className="mono truncate text-fg-3 max-sm:hidden">{machine.address}</span>}
+      // The address gives way whole: where it does not fit beside the name, it falls into the line that is cut off.
+      <span
+        className="flex h-5 min-w-0 flex-wrap items-baseline gap-x-2 overflow-hidden"
+        title={[machine.name, machine.address, `key ${machine.keyPrefix}…`].filter(Boolean).join(', ')}
+      >
+        <span className="max-w-full truncate font-mono text-md font-medium">{machine.name}</span>
+        {machine.address !== null && <span className="mono text-fg-3">{machine.address}</span>}
       </span>
     ),
   },
@@ -75,11 +74,11 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'platform',
     header: 'System',
-    accessorFn: (machine) => machine.platform,
-    sortFn: by((machine) => machine.platform),
+    accessorFn: (machine) => system(machine.platform),
+    sortFn: by((machine) => system(machine.platform)),
     cell: ({ row: { original: machine } }) => (
-      <span className="text-fg-2" title={`${machine.platform}, agent-relay ${machine.version}`}>
-        {[machine.platform, machine.version].filter(Boolean).join(' ') || '–'}
+      <span className="text-fg-2" title={machine.version && `agent-relay ${machine.version}`}>
+        {machine.platform ? system(machine.platform) : '–'}
       </span>
     ),
   },
@@ -130,7 +129,7 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
         <Button
           variant="ghost"
           aria-label={`Revoke ${machine.name}`}
-          className="px-2 text-accent hover:text-accent"
+          className="-mr-2 px-2 text-accent hover:text-accent"
           onClick={() => onRevoke(machine)}
         >
           Revoke

@@ -4,7 +4,7 @@ import dynamic from 'next/dynamic'
 import { parseAsString, useQueryState } from 'nuqs'
 import { useCallback, useMemo, useState } from 'react'
 import type { MachineRow } from '#lib/trpc/views.ts'
-import { count } from '../format/format.ts'
+import { count, system } from '../format/format.ts'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Command } from '../ui/copy.tsx'
@@ -19,9 +19,13 @@ import { columnsOf, layout } from './machine-columns.tsx'
 const RevokeDialog = dynamic(() => import('./revoke-dialog.tsx').then((module) => module.RevokeDialog), { ssr: false })
 
 const found = (machine: MachineRow, q: string): boolean =>
-  [machine.name, machine.person, machine.platform, machine.address, ...machine.agents.map((agent) => agent.name)].some(
-    (text) => text?.toLowerCase().includes(q),
-  )
+  [
+    machine.name,
+    machine.person,
+    system(machine.platform),
+    machine.address,
+    ...machine.agents.map((agent) => agent.name),
+  ].some((text) => text?.toLowerCase().includes(q))
 
 /** Every machine of the organization with its agents; linking and revoking. */
 export function Machines({ org, origin }: { org: string; origin: string }) {

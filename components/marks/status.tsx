@@ -66,7 +66,7 @@ export function AgentShape({ status }: { status: AgentStatus }) {
 const machineWords: Record<MachineRow['state'], { kind: keyof typeof shapes; word: string; tone: string }> = {
   online: { kind: 'disc', word: 'online', tone: '' },
   offline: { kind: 'dash', word: 'offline', tone: 'text-off' },
-  keyOnly: { kind: 'dash', word: 'key not used yet', tone: 'text-off' },
+  keyOnly: { kind: 'dash', word: 'key unused', tone: 'text-off' },
   revoked: { kind: 'cross', word: 'revoked', tone: 'text-fail' },
 }
 

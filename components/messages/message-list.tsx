@@ -9,7 +9,9 @@ import { Clock } from '../format/time.tsx'
 import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
 import { cn } from '../ui/cn.ts'
 
-const grid = 'grid-cols-[108px_minmax(0,1fr)_116px_112px_76px] items-center gap-2'
+/** The names get what the other columns do not need; beside an opened message the time does without its thousandths. */
+const wide = 'sm:grid-cols-[108px_minmax(0,1fr)_116px_112px_76px]'
+const compact = 'sm:grid-cols-[72px_minmax(0,1fr)_104px_92px_68px]'
 /** Slower than this is worth a second look, ms. */
 const SLOW_MS = 1000
 
@@ -68,8 +70,8 @@ export function MessageList({ org, rows, newer, selected, hasMore, onSelect, onA
       <div
         aria-hidden
         className={cn(
-          grid,
-          'hidden h-7 shrink-0 border-b border-hair bg-surface-2 px-4 text-xs font-medium text-fg-3 sm:grid',
+          'hidden h-7 shrink-0 items-center gap-2 border-b border-hair bg-surface-2 px-4 text-xs font-medium text-fg-3 sm:grid',
+          selected === null ? wide : compact,
         )}
       >
         <span>Time</span>
@@ -109,6 +111,7 @@ export function MessageList({ org, rows, newer, selected, hasMore, onSelect, onA
                 height={height}
                 href={paths.messages(org, message.id)}
                 isSelected={message.id === selected}
+                isCompact={selected !== null}
                 onSelect={onSelect}
               />
             )
@@ -126,6 +129,7 @@ function Row({
   height,
   href,
   isSelected,
+  isCompact,
   onSelect,
 }: {
   message: MessageRow
@@ -134,6 +138,7 @@ function Row({
   height: number
   href: string
   isSelected: boolean
+  isCompact: boolean
   onSelect: (id: string) => void
 }) {
   function open(event: MouseEvent) {
@@ -149,12 +154,13 @@ function Row({
       className={cn(
         'absolute inset-x-0 top-0 border-b border-hair px-4 hover:bg-surface-3',
         'max-sm:grid max-sm:grid-cols-[minmax(0,1fr)_auto] max-sm:content-center max-sm:gap-x-2',
-        'sm:grid sm:grid-cols-[108px_minmax(0,1fr)_116px_112px_76px] sm:items-center sm:gap-2',
+        'sm:grid sm:items-center sm:gap-2',
+        isCompact ? compact : wide,
         isSelected && 'bg-accent-soft shadow-[inset_2px_0_0_var(--accent-solid)] hover:bg-accent-soft',
       )}
     >
       <span className="max-sm:order-3">
-        <Clock at={message.sentAt} withMs className="mono text-fg-3" />
+        <Clock at={message.sentAt} withMs={!isCompact} className="mono text-fg-3" />
       </span>
       <span className="flex min-w-0 max-sm:order-1">
         <a

@@ -70,7 +70,7 @@ function Figure({
   children?: ReactNode
   className?: string
 }) {
-  const [number, unit] = value === null ? ['–', undefined] : value.split(' ')
+  const [, number, unit] = /^(.+?)(?: (\D+))?$/.exec(value ?? '–') ?? []
   return (
     <div className={cn('relative min-w-0 px-3 py-2.5', className)}>
       <dt className="text-sm text-fg-2">{name}</dt>

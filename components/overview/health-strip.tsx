@@ -25,7 +25,7 @@ export function HealthStrip({ view }: { view: OverviewView }) {
   return (
     <Card
       aria-label="Health"
-      className="grid grid-cols-2 lg:flex lg:items-stretch [&>*+*]:border-hair max-lg:[&>*+*]:border-t max-lg:[&>*:nth-child(odd):not(:first-child)]:border-l lg:[&>*+*]:border-l"
+      className="grid grid-cols-2 lg:flex lg:items-stretch [&>*+*]:border-hair max-lg:[&>*+*]:border-t max-lg:[&>*:nth-child(even):last-child]:col-span-2 max-lg:[&>*:nth-child(odd):not(:first-child)]:border-l lg:[&>*+*]:border-l"
     >
       <div className="col-span-2 grid min-w-0 flex-1 grid-cols-[20px_minmax(0,1fr)] content-center gap-x-2 px-3 py-2.5">
         <Icon aria-hidden size={16} className={`mt-0.5 ${tone}`} />

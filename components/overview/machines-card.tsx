@@ -2,10 +2,10 @@ import { Laptop, Server } from 'lucide-react'
 import Link from 'next/link'
 import { paths } from '#lib/paths.ts'
 import type { MachineRow } from '#lib/trpc/views.ts'
-import { plural } from '../format/format.ts'
+import { plural, system } from '../format/format.ts'
 import { Ago } from '../format/time.tsx'
 import { AgentShape } from '../marks/status.tsx'
-import { Avatar } from '../ui/badge.tsx'
+import { Avatar } from '../ui/avatar.tsx'
 import { Card, CardHead } from '../ui/card.tsx'
 import { cn } from '../ui/cn.ts'
 
@@ -75,7 +75,7 @@ function Node({ machine, slug }: { machine: MachineRow; slug: string }) {
         {more > 0 && <li className="flex h-[26px] items-center px-2.5 text-sm text-fg-3">and {more} more</li>}
       </ul>
       <div className="flex h-6 items-center justify-between gap-2 border-t border-hair px-2.5 text-xs text-fg-3">
-        <span className="truncate">{machine.platform || 'unknown system'}</span>
+        <span className="truncate">{system(machine.platform)}</span>
         <span className="shrink-0">
           {machine.state === 'keyOnly' ? (
             'key not used yet'

@@ -3,7 +3,7 @@ import { Check, Plus } from 'lucide-react'
 import Link from 'next/link'
 import { paths } from '#lib/paths.ts'
 import type { OrgSummary } from '#lib/trpc/views.ts'
-import { Avatar } from '../ui/badge.tsx'
+import { Avatar } from '../ui/avatar.tsx'
 import { Menu, MenuGroup, MenuLine, MenuLink } from '../ui/menu.tsx'
 import type { MenuProps } from '../ui/menu-button.tsx'
 

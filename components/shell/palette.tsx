@@ -8,7 +8,7 @@ import type { ReactNode } from 'react'
 import { paths } from '#lib/paths.ts'
 import type { OrgView } from '#lib/trpc/views.ts'
 import { AgentShape } from '../marks/status.tsx'
-import { Avatar } from '../ui/badge.tsx'
+import { Avatar } from '../ui/avatar.tsx'
 import { destinations } from './navigation.ts'
 import { useTRPC } from './trpc.tsx'
 

@@ -53,7 +53,7 @@ export function Shell({ org: slug, children }: { org: string; children: ReactNod
       <div className="grid h-dvh grid-cols-[minmax(0,1fr)] grid-rows-[52px_minmax(0,1fr)] md:grid-cols-[220px_minmax(0,1fr)] md:grid-rows-[minmax(0,1fr)]">
         <a
           href="#content"
-          className="absolute top-2 left-2 z-50 -translate-y-20 rounded-2 bg-raised px-3 py-1.5 shadow-overlay focus:translate-y-0"
+          className="absolute top-2 left-2 z-50 -translate-y-20 rounded-2 bg-raised px-3 py-1.5 focus:translate-y-0 focus:shadow-overlay"
         >
           Skip to the content
         </a>

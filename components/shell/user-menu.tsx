@@ -1,6 +1,6 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
-import { Avatar } from '../ui/badge.tsx'
+import { Avatar } from '../ui/avatar.tsx'
 import { MenuButton } from '../ui/menu-button.tsx'
 import { Bone } from '../ui/skeleton.tsx'
 import { useTRPC } from './trpc.tsx'

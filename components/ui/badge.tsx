@@ -37,23 +37,3 @@ export function Kbd({ children, title, className }: { children: ReactNode; title
     </kbd>
   )
 }
-
-/** Initials on neutral ground, or the person's picture; the name stands beside it. */
-export function Avatar({ name, image, size = 20 }: { name: string; image?: string | null; size?: 16 | 20 | 24 }) {
-  const box = { width: size, height: size, fontSize: size === 16 ? 9 : size === 20 ? 10 : 11 }
-  // A plain img: a 20 px picture gains nothing from the optimizer, and its host differs with GitHub Enterprise.
-  if (image)
-    return (
-      // biome-ignore lint/performance/noImgElement: see above
-      <img src={image} alt="" referrerPolicy="no-referrer" style={box} className="shrink-0 rounded-full bg-surface-4" />
-    )
-  return (
-    <span
-      aria-hidden
-      style={box}
-      className="inline-grid shrink-0 place-items-center rounded-full bg-surface-4 leading-none font-semibold text-fg-2"
-    >
-      {(name.trim()[0] ?? '?').toUpperCase()}
-    </span>
-  )
-}

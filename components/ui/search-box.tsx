@@ -32,7 +32,7 @@ export function SearchBox({
   }, [text, value, onChange])
   useKeys({ '/': () => input.current?.focus() })
   return (
-    <label className="flex h-[26px] w-full max-w-52 min-w-0 items-center gap-2 rounded-2 border border-strong pr-1 pl-2 text-sm text-fg-3 focus-within:outline-2 focus-within:-outline-offset-1 focus-within:outline-focus">
+    <label className="flex h-[26px] w-full min-w-0 sm:max-w-52 items-center gap-2 rounded-2 border border-strong pr-1 pl-2 text-sm text-fg-3 focus-within:outline-2 focus-within:-outline-offset-1 focus-within:outline-focus">
       <Search aria-hidden size={14} className="shrink-0" />
       <span className="sr-only">{label}</span>
       <input
