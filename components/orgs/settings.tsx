@@ -57,7 +57,7 @@ function Plan({ org }: { org: OrgView }) {
           {count(org.counts.machines)} of {upTo(limit.machines)}
         </Row>
         <Row term="Agents">
-          {count(org.counts.agents)} of {upTo(agentLimit(org.plan, org.members))}
+          {count(org.agentsUsed)} of {upTo(agentLimit(org.plan, org.members))}
           {isPerPerson(org.plan) && Number.isFinite(limit.agents) && (
             <span className="text-fg-3">, {count(limit.agents)} for each member</span>
           )}

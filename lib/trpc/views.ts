@@ -23,7 +23,13 @@ export type OrgCounts = {
   failed24h: number
 }
 
-export type OrgView = OrgSummary & { counts: OrgCounts; createdAt: number; members: number }
+export type OrgView = OrgSummary & {
+  counts: OrgCounts
+  /** What the plan counts: all held names but one person's on each machine. */
+  agentsUsed: number
+  createdAt: number
+  members: number
+}
 
 export type AgentRow = {
   name: string

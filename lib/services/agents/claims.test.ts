@@ -1,5 +1,6 @@
 import type { ClaimResult } from '@agent-relay/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { requireMembership } from '#lib/access/authorize.ts'
 import { lockOrg, withTransaction } from '#lib/db/transaction.ts'
 import type { Ctx, MachineActor } from '#lib/services/context.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
@@ -8,6 +9,7 @@ import { contextOf, foundTeam } from '#lib/testing/people.ts'
 import { revokeMachine } from '../machines/revoke-machine.ts'
 import { endSessions, openSession } from '../machines/sessions.ts'
 import { storeEnvelopes } from '../messages/store-mail.ts'
+import { getOrg } from '../orgs/get-org.ts'
 import { buildRoster } from '../roster/build-roster.ts'
 import { claimName } from './claim-name.ts'
 import { releaseName } from './release-name.ts'
@@ -122,6 +124,8 @@ test("a person's own name is beside the plan's agents, one on each machine", asy
   const claims = [person('pia'), claimOf('A'), claimOf('B'), claimOf('C'), claimOf('D'), person('pia-2')]
   const { results } = await syncNames(ctx, { agents: claims })
   expect(results.map(outcome)).toEqual([1, 1, 1, 1, 'PLAN_LIMIT', 'PLAN_LIMIT'])
+  const seen = await getOrg(await requireMembership(contextOf(database.db, small.owner), small.org.id))
+  expect(seen).toMatchObject({ agentsUsed: 3, counts: { agents: 4 } })
   expect(outcome(await claimName(ctx, { ...person('pia'), epoch: 1 }))).toBe(1)
   expect(outcome(await claimName(ctx, claimOf('D')))).toBe('PLAN_LIMIT')
 })

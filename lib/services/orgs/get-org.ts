@@ -1,3 +1,4 @@
+import { PERSON_CLIENT } from '@agent-relay/protocol'
 import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import type { OrgCounts, OrgView } from '#lib/trpc/views.ts'
 import { isFailed, isWaiting, within24h } from '../reads/message-rows.ts'
@@ -7,20 +8,25 @@ import { orgSummary } from './org-summary.ts'
 export async function getOrg(ctx: OrgCtx): Promise<OrgView> {
   authorize(ctx.role, 'org.read')
   const orgId = ctx.org.id
-  const [counts, members] = await Promise.all([countsOf(ctx), ctx.db.membership.count({ where: { orgId } })])
-  return { ...orgSummary(ctx.org, ctx.role), createdAt: ctx.org.createdAt.getTime(), counts, members }
+  const [{ agentsUsed, ...counts }, members] = await Promise.all([
+    countsOf(ctx),
+    ctx.db.membership.count({ where: { orgId } }),
+  ])
+  return { ...orgSummary(ctx.org, ctx.role), createdAt: ctx.org.createdAt.getTime(), counts, agentsUsed, members }
 }
 
 /** One round trip; every part of it reads an index that names the organization. */
-async function countsOf({ db, org }: OrgCtx): Promise<OrgCounts> {
-  const rows = await db.$queryRaw<OrgCounts[]>`
+async function countsOf({ db, org }: OrgCtx): Promise<OrgCounts & { agentsUsed: number }> {
+  const rows = await db.$queryRaw<(OrgCounts & { agentsUsed: number })[]>`
     SELECT
       (SELECT count(*)::int FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL) AS agents,
+      (SELECT (count(*) - count(DISTINCT "machineId") FILTER (WHERE client = ${PERSON_CLIENT}))::int
+        FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL) AS "agentsUsed",
       (SELECT count(*)::int FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL AND status <> 'offline') AS "agentsOnline",
       (SELECT count(*)::int FROM "Machine" WHERE "orgId" = ${org.id}::uuid AND "revokedAt" IS NULL) AS machines,
       (SELECT count(DISTINCT s."machineId")::int FROM "MachineSession" s JOIN "Machine" m ON m.id = s."machineId" AND m."revokedAt" IS NULL
         WHERE s."orgId" = ${org.id}::uuid AND s."endedAt" IS NULL AND s."leaseExpiresAt" > now()) AS "machinesOnline",
       (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isWaiting}) AS waiting,
       (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isFailed} AND ${within24h}) AS "failed24h"`
-  return rows[0] as OrgCounts
+  return rows[0] as (typeof rows)[number]
 }
