@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { defineConfig, devices } from '@playwright/test'
 
 const isRoot = process.getuid?.() === 0
@@ -5,8 +6,11 @@ const isRoot = process.getuid?.() === 0
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
-  // Every worker starts a control plane of its own, and each journey measures times: one after the other.
+  // Every file is a project, and so gets a worker, a control plane and machines of its own. One after the other: they measure times.
   workers: 1,
+  projects: readdirSync('e2e')
+    .filter((file) => file.endsWith('.spec.ts'))
+    .map((file) => ({ name: file.replace('.spec.ts', ''), testMatch: file })),
   retries: 0,
   timeout: 60_000,
   use: {
