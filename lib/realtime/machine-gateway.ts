@@ -5,6 +5,8 @@ import {
   CONTROL_VERSION,
   ControlAuth,
   type ControlEvents,
+  isPlainEnvelope,
+  MAX_BATCH,
   type MachineEvents,
   RelayBatch,
   ReturnBatch,
@@ -150,6 +152,12 @@ const replaced: WireError = {
     'This machine connected a second time, and the newer connection goes on. Is a copy of its home in use elsewhere?',
 }
 
+function isPlainBatch(frame: unknown): frame is RelayBatch {
+  const envelopes = (frame as { envelopes?: unknown } | null)?.envelopes
+  const isOneBatch = Array.isArray(envelopes) && envelopes.length > 0 && envelopes.length <= MAX_BATCH
+  return isOneBatch && envelopes.every(isPlainEnvelope)
+}
+
 function listenTo(session: MachineSession, { directories, relay, traces, log }: Gateway): void {
   const { ctx } = session
   const { actor } = ctx
@@ -168,6 +176,7 @@ function listenTo(session: MachineSession, { directories, relay, traces, log }: 
   answer('relay', RelayBatch, async ({ envelopes }) => ({ results: await relay.relay(actor, envelopes) }), {
     rate: relayRate,
     cost: ({ envelopes }) => envelopes.length,
+    isPlain: isPlainBatch,
   })
   answer('return', ReturnBatch, (batch) => relay.giveBack(actor, batch).then(() => ({ done: true })), {
     rate: relayRate,

@@ -1,6 +1,6 @@
 /** One message on its way. The same bytes travel on every path, so a change of path changes nothing else. */
 import { z } from 'zod'
-import { AgentName, ProjectName } from './names.ts'
+import { AGENT_NAME, AgentName, ProjectName } from './names.ts'
 
 export const DAY_MS = 86_400_000
 /** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
@@ -56,6 +56,64 @@ export const Envelope = z.object({
   isVoid: z.literal(true).optional(),
 })
 export type Envelope = z.infer<typeof Envelope>
+
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+const isText = (value: unknown, max: number): boolean =>
+  typeof value === 'string' && value.length > 0 && value.length <= max
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isName = (value: unknown): boolean => typeof value === 'string' && AGENT_NAME.test(value)
+const isId = (value: unknown): boolean => typeof value === 'string' && ID.test(value)
+/** How many fields every envelope has. */
+const REQUIRED = 13
+
+/**
+ * Whether this is certainly an Envelope, with nothing beside it: the usual shape, checked by hand because messages come by the
+ * thousand. What is not may still be one (upper-case ids, fields of a later version): ask the schema then.
+ */
+export function isPlainEnvelope(value: unknown): value is Envelope {
+  if (typeof value !== 'object' || value === null) return false
+  const e = value as Record<string, unknown>
+  let optional = 0
+  if (e.thread !== undefined) {
+    if (!isText(e.thread, 100)) return false
+    optional++
+  }
+  if (e.replyTo !== undefined) {
+    if (!isId(e.replyTo)) return false
+    optional++
+  }
+  return (
+    // A field that is not read here makes one more, also one that is there and undefined.
+    Object.keys(e).length === REQUIRED + optional &&
+    e.v === 1 &&
+    isId(e.id) &&
+    isText(e.org, 64) &&
+    isPlainSender(e.from) &&
+    isPlainRecipient(e.to) &&
+    isText(e.stream, 200) &&
+    isText(e.outboxEpoch, 32) &&
+    isCount(e.seq) &&
+    isCount(e.ttlMs) &&
+    e.ttlMs > 0 &&
+    e.ttlMs <= MAX_TTL_MS &&
+    (e.priority === 0 || e.priority === 1 || e.priority === 2) &&
+    isCount(e.ts) &&
+    isText(e.trace, 64) &&
+    typeof e.body === 'string'
+  )
+}
+
+function isPlainSender(from: unknown): boolean {
+  if (typeof from !== 'object' || from === null || Object.keys(from).length !== 3) return false
+  const { machine, agent, epoch } = from as Record<string, unknown>
+  return isText(machine, 64) && isName(agent) && isCount(epoch)
+}
+
+function isPlainRecipient(to: unknown): boolean {
+  if (typeof to !== 'object' || to === null || Object.keys(to).length !== 2) return false
+  const { machine, agent } = to as Record<string, unknown>
+  return isText(machine, 64) && isName(agent)
+}
 
 /** What the recipient's agent and its person see of an envelope, with the names resolved. */
 export const Message = z.object({

@@ -2,12 +2,13 @@
 import { distance } from 'fastest-levenshtein'
 import { z } from 'zod'
 
-const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
+/** AgentName as an expression, for checks that come by the thousand. */
+export const AGENT_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
 
 /** 1–64 of letters, digits, `-`, `_`, first a letter. Matched without case, shown as registered. */
 export const AgentName = z
   .string()
-  .regex(NAME, 'a name is 1 to 64 letters, digits, "-" or "_", and starts with a letter')
+  .regex(AGENT_NAME, 'a name is 1 to 64 letters, digits, "-" or "_", and starts with a letter')
 export type AgentName = z.infer<typeof AgentName>
 
 /** The client of a person's own name, which no program runs under: broadcasts and plans are for agents. */
@@ -77,7 +78,7 @@ export function toName(text: string): string | undefined {
     .replace(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^[^A-Za-z]+|-+$/g, '')
     .slice(0, 64)
-  return NAME.test(cleaned) ? cleaned : undefined
+  return AGENT_NAME.test(cleaned) ? cleaned : undefined
 }
 
 const maxSlug = 39

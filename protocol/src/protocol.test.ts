@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { formatAddress, parseAddress } from './address.ts'
 import { controlProofText } from './control.ts'
-import { utf8Length } from './envelope.ts'
+import { Envelope, isPlainEnvelope, utf8Length } from './envelope.ts'
 import { AgentName, nearestNames, suggestName, toName } from './names.ts'
 import { isLater } from './receipt.ts'
 
@@ -94,4 +94,52 @@ test('a state is later only when it says more', () => {
   expect(isLater('accepted', 'stored')).toBe(true)
   expect(isLater('stored', 'accepted')).toBe(false)
   expect(isLater('injected', 'injected')).toBe(false)
+})
+
+describe('the check of an envelope by hand', () => {
+  const usual = {
+    v: 1,
+    id: '0199c0de-0000-7000-8000-000000000001',
+    org: 'o',
+    from: { machine: 'm1', agent: 'Alice', epoch: 3 },
+    to: { machine: 'm2', agent: 'Bob' },
+    stream: 's',
+    outboxEpoch: 'e',
+    seq: 0,
+    ttlMs: 1,
+    priority: 1,
+    ts: 0,
+    trace: 't',
+    body: '',
+  }
+  const odd = fc.oneof(
+    fc.constantFrom(null, undefined, true, {}, [], '', 'x', 'x'.repeat(65), 'x'.repeat(101), 'x'.repeat(201)),
+    fc.constantFrom(-1, 0, 1, 2, 3, 0.5, 2 ** 53, 31 * 86_400_000, Number.NaN, usual.id, usual.id.toUpperCase()),
+  )
+
+  test('takes the usual ones', () => {
+    expect(isPlainEnvelope(usual)).toBe(true)
+    expect(isPlainEnvelope({ ...usual, thread: 'x', replyTo: usual.id })).toBe(true)
+  })
+
+  test('takes nothing that the schema refuses or would change', () => {
+    const field = fc.constantFrom(...Object.keys(usual), 'thread', 'replyTo', 'isVoid', 'more')
+    const inner = fc.constantFrom('machine', 'agent', 'epoch', 'project', 'via', 'more')
+    const changed = fc.oneof(
+      fc.record({ field, value: odd }).map(({ field: key, value }) => ({ ...usual, [key]: value })),
+      fc
+        .record({ inner, value: odd })
+        .map(({ inner: key, value }) => ({ ...usual, from: { ...usual.from, [key]: value } })),
+      fc
+        .record({ inner, value: odd })
+        .map(({ inner: key, value }) => ({ ...usual, to: { ...usual.to, [key]: value } })),
+      field.map((key) => Object.fromEntries(Object.entries(usual).filter(([known]) => known !== key))),
+    )
+    fc.assert(
+      fc.property(changed, (value) => {
+        if (isPlainEnvelope(value)) expect(Envelope.parse(value)).toStrictEqual(value)
+      }),
+      { numRuns: 3000 },
+    )
+  })
 })

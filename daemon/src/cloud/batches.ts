@@ -84,7 +84,7 @@ export function relayQueue(send: (envelopes: Envelope[]) => Promise<RelayResult[
         envelopes.forEach((envelope, index) => {
           items.push({
             envelope,
-            sizeBytes: HEADER_BYTES + Buffer.byteLength(JSON.stringify(envelope.body)),
+            sizeBytes: HEADER_BYTES + jsonBytes(envelope.body),
             call,
             index,
           })
@@ -98,6 +98,10 @@ export function relayQueue(send: (envelopes: Envelope[]) => Promise<RelayResult[
     },
   }
 }
+
+/** At most this many bytes as JSON. A character takes at most six, so a short text need not be written to be bounded. */
+const jsonBytes = (body: string): number =>
+  body.length <= 1024 ? 6 * body.length : Buffer.byteLength(JSON.stringify(body))
 
 function settle(batch: Item[], results: RelayResult[]): void {
   const byId = new Map(results.map((result) => [result.id, result]))

@@ -7,6 +7,7 @@ import {
   type AgentStatusChange,
   ClaimResult,
   Envelope,
+  isPlainEnvelope,
   MAX_BATCH,
   RelayResult,
   type ReturnBatch,
@@ -179,6 +180,10 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     if (!Array.isArray(batch)) return
     const good: Envelope[] = []
     for (const one of batch) {
+      if (isPlainEnvelope(one)) {
+        good.push(one)
+        continue
+      }
       const envelope = Envelope.safeParse(one)
       // One unreadable envelope must not keep the others of its batch; unacknowledged, it stays with its sender.
       if (envelope.success) good.push(envelope.data)

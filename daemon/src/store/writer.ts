@@ -4,6 +4,8 @@ import { nameKey } from '@agent-relay/protocol'
 import type { AgentRow, MessageRow, Op } from '../core/turn.ts'
 import { stateCode, wayCode } from './codes.ts'
 
+type Attempt = Extract<Op, { op: 'attempt' }>
+
 export type Writer = { apply(ops: readonly Op[]): void }
 
 /** Prepares the statements once. `apply` throws what SQLite throws, and then nothing of it is in the file. */
@@ -12,8 +14,9 @@ export function createWriter(db: DatabaseSync): Writer {
   const commit = db.prepare('COMMIT')
   const insert = db.prepare(
     `INSERT INTO message (n, is_open, way, state, id, from_agent, from_machine, from_person, from_project, to_agent, to_key,
-       to_machine, project, via, thread, reply_to, stream, seq, trace, ts, at, expires_at, size, reason, accepted_at, failed_at, body, path)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       to_machine, project, via, thread, reply_to, stream, seq, trace, ts, at, expires_at, size, reason, accepted_at, failed_at, body,
+       path, attempts, sent_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const setState = ['stored', 'accepted'].map((state) =>
     db.prepare(
@@ -56,7 +59,7 @@ export function createWriter(db: DatabaseSync): Writer {
   const setMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)')
   const dropMeta = db.prepare('DELETE FROM meta WHERE key = ?')
 
-  const putMessage = (row: MessageRow): void => {
+  const putMessage = (row: MessageRow, sent: Attempt | undefined): void => {
     const isAccepted = row.state === 'accepted'
     insert.run(
       row.n,
@@ -87,6 +90,8 @@ export function createWriter(db: DatabaseSync): Writer {
       row.state === 'failed' ? row.at : null,
       row.body,
       row.way === 'local' ? 'local' : null,
+      sent?.attempts ?? null,
+      sent?.at ?? null,
     )
   }
   const putAgent = (row: AgentRow): void => {
@@ -107,10 +112,10 @@ export function createWriter(db: DatabaseSync): Writer {
     )
   }
 
-  const one = (op: Op): void => {
+  const one = (op: Op, firstSent: ReadonlyMap<number, Attempt>): void => {
     switch (op.op) {
       case 'message':
-        putMessage(op.row)
+        putMessage(op.row, op.row.way === 'out' ? firstSent.get(op.row.n) : undefined)
         return
       case 'state':
         if (op.state === 'failed') fail.run(op.isOpen ? 1 : 0, op.at, op.reason ?? null, op.note ?? null, op.n)
@@ -131,7 +136,7 @@ export function createWriter(db: DatabaseSync): Writer {
         )
         return
       case 'attempt':
-        attempt.run(op.at, op.attempts, op.n)
+        if (firstSent.get(op.n) !== op) attempt.run(op.at, op.attempts, op.n)
         return
       case 'void-done':
         close.run(op.n)
@@ -168,7 +173,8 @@ export function createWriter(db: DatabaseSync): Writer {
     apply(ops) {
       begin.run()
       try {
-        for (const op of ops) one(op)
+        const firstSent = sentAtOnce(ops)
+        for (const op of ops) one(op, firstSent)
         commit.run()
       } catch (error) {
         // After a full disk SQLite has often rolled back by itself; then this one has nothing to do.
@@ -177,4 +183,15 @@ export function createWriter(db: DatabaseSync): Writer {
       }
     },
   }
+}
+
+/** First attempts of messages that the same transaction inserts, by their place: they need no statement of their own. */
+function sentAtOnce(ops: readonly Op[]): Map<number, Attempt> {
+  const sent = new Map<number, Attempt>()
+  let firstInserted = Number.POSITIVE_INFINITY
+  for (const op of ops) {
+    if (op.op === 'message') firstInserted = Math.min(firstInserted, op.row.n)
+    else if (op.op === 'attempt' && op.attempts === 1 && op.n >= firstInserted && !sent.has(op.n)) sent.set(op.n, op)
+  }
+  return sent
 }
