@@ -59,7 +59,7 @@ export type ControlLinkOptions = {
   /** A UUID of this run of the daemon. */
   bootId: string
   /** All names of this machine, asked for after each connect. */
-  agents(): AgentClaim[]
+  agents(): AgentClaim[] | Promise<AgentClaim[]>
   on: ControlHandlers
   isInsecureAllowed?: boolean | undefined
   clock?: Clock
@@ -169,8 +169,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   }
 
   function sync(current: Session): void {
-    current
-      .request('agents.sync', { agents: options.agents() })
+    Promise.resolve(options.agents())
+      .then((agents) => current.request('agents.sync', { agents }))
       .then((value) => on.claims(read(SyncAnswer, value, 'agents.sync').results))
       .catch((error) => current.end(error instanceof RelayError ? error : nonsense(url, 'agents.sync')))
   }

@@ -179,14 +179,17 @@ export const claimOf = (agent: LocalAgent): AgentClaim => ({
   capabilities: agent.capabilities,
 })
 
-/** Every name that this machine holds or wants: of what runs, of what still has mail to send, and of a person who ever spoke. */
+/**
+ * Every name that this machine holds or wants: of what runs, of what was never asked for, of what still has mail to send, and
+ * of a person who ever spoke.
+ */
 export const claimsOf = (state: State): AgentClaim[] =>
   [...state.agents.values()]
     .filter((agent) => agent.claim !== 'refused' && (isHolding(agent) || speaks(state, agent.key)))
     .map(claimOf)
 
 const isHolding = (agent: LocalAgent): boolean =>
-  agent.isPerson ? agent.epoch !== null : agent.status !== 'offline' || agent.claimants.length > 0
+  agent.isPerson ? agent.epoch !== null : agent.status !== 'offline' || agent.claim === 'pending'
 
 export const speaks = (state: State, key: string): boolean =>
   [...state.outStreams.values()].some((stream) => stream.fromKey === key && stream.entries.length > 0)

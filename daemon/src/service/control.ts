@@ -61,7 +61,8 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       version,
       bootId,
       isInsecureAllowed: to.isInsecure,
-      agents: () => claimsOf(engine().state()),
+      // After the turn that knows of the connection: whatever is registered later asks for its name by itself.
+      agents: () => new Promise((resolve) => engine().afterCommit(() => resolve(claimsOf(engine().state())))),
       on: {
         up(welcome) {
           isUp = true
@@ -179,7 +180,13 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       // Another load may have come while this one waited.
       if (link !== wanted) return
       control = opened
-      traces = createTraces(engine(), store, log, (reports) => void opened.traces(reports).catch(() => undefined))
+      traces = createTraces(engine(), store, log, (reports) => {
+        opened
+          .traces(reports)
+          .catch((error: unknown) =>
+            log.warn(`${reports.length} reports did not get to the dashboard`, { reason: String(error) }),
+          )
+      })
       opened.start()
     },
     outward(effect) {
