@@ -218,10 +218,22 @@ test('a message that expired at its sender shows as failed to the organization, 
   await expect.poll(() => eager.isKnown('Hush'), { timeout: 10_000 }).toBe(true)
   hush.connection.close()
   expect(await relay(right, ['down'])).toMatchObject({ code: 0 })
-  const sent = await relay(left, ['send', 'Hush', 'hi', '--ttl', '2s', '--wait'])
-  expect(sent.said).toMatch(/time to live/)
-  expect(sent.code).toBe(1)
-  await expect
-    .poll(() => plane.database.db.messageTrace.findFirst({ where: { toAgent: 'Hush' } }), { timeout: 10_000 })
-    .toMatchObject({ state: 'failed', reason: expect.stringContaining('time to live') })
+  const program = ['-e', 'console.log("ready"); process.stdin.resume()']
+  const stays = spawn(process.execPath, ['--no-warnings', main, 'run', 'Stays', '--', process.execPath, ...program], {
+    env: { ...process.env, AGENT_RELAY_HOME: left },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await once(stays.stdout, 'data')
+  await eager.connection.request('send', { to: 'Hush', body: 'this one waits' })
+  for (const from of [[], ['--from', 'Stays'], ['--from', 'Eager']]) {
+    const sent = await relay(left, ['send', 'Hush', 'hi', ...from, '--ttl', '2s', '--wait'])
+    expect(sent.said).toMatch(/time to live/)
+    expect(sent.code).toBe(1)
+  }
+  const traces = () =>
+    plane.database.db.messageTrace.findMany({ where: { toAgent: 'Hush' }, orderBy: { messageId: 'asc' } })
+  const failed = { state: 'failed', reason: expect.stringContaining('time to live') }
+  await expect.poll(traces, { timeout: 10_000 }).toMatchObject([{ state: 'stored' }, failed, failed, failed])
+  stays.kill('SIGTERM')
+  await once(stays, 'close')
 }, 60_000)

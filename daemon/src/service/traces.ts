@@ -1,5 +1,6 @@
 /** What the dashboard gets to know of messages: headers and hops, in batches, bounded. Never a body. */
 import type { TraceReport } from '@agent-relay/protocol'
+import { RELAY_SENDER } from '../core/failure.ts'
 import { LOCAL_MACHINE } from '../core/state.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
@@ -38,6 +39,8 @@ export function createTraces(engine: Engine, store: Store, log: Log, report: (re
   function reportOf(id: string): TraceReport | undefined {
     const row = store.read.byId(id)
     if (row === undefined || row.way === 'in' || row.toMachine === LOCAL_MACHINE) return undefined
+    // A notice of this daemon itself is nobody's message, and its sender is no name: one such report spoils its whole batch.
+    if (row.fromAgent === RELAY_SENDER) return undefined
     const view = traceView(engine.state(), row)
     return {
       id: row.id,
