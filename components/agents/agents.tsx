@@ -21,9 +21,12 @@ import { BoneRows } from '../ui/skeleton.tsx'
 const shows = ['all', 'online', 'waiting', 'offline'] as const
 type Show = (typeof shows)[number]
 
+/** A person has no program that could be online or not. */
 const matches = (agent: AgentRow, show: Show): boolean =>
   show === 'all' ||
-  (show === 'online' ? agent.status !== 'offline' : show === 'waiting' ? agent.waiting > 0 : agent.status === 'offline')
+  (show === 'waiting'
+    ? agent.waiting > 0
+    : !agent.isPerson && (show === 'online' ? agent.status !== 'offline' : agent.status === 'offline'))
 
 const found = (agent: AgentRow, q: string): boolean =>
   [agent.name, agent.machine.name, agent.person, agent.project, agent.client, agent.model, agent.repository].some(
@@ -47,7 +50,7 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
   const online = total('online')
   return (
     <>
-      <PageBar title="Agents" fact={agents.data && `${count(online)} of ${count(agents.data.length)} online`} />
+      <PageBar title="Agents" fact={agents.data && `${count(online)} of ${count(online + total('offline'))} online`} />
       <div className="flex h-11 shrink-0 items-center gap-2 border-b border-hair px-3 max-sm:h-auto max-sm:flex-wrap max-sm:py-2 sm:px-4">
         <Segmented
           label="Show"
@@ -133,7 +136,8 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
         >
           {agent.name}
         </Link>
-        {!agent.isHeld && <span className="text-sm text-fg-3">name is free</span>}
+        {agent.isPerson && <span className="text-sm text-fg-3">a person</span>}
+        {!agent.isHeld && !agent.isPerson && <span className="text-sm text-fg-3">name is free</span>}
       </span>
     ),
   },
@@ -142,7 +146,8 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
     header: 'Status',
     accessorFn: (agent) => agent.status,
     sortFn: by((agent) => agent.status),
-    cell: ({ row: { original: agent } }) => <AgentStatusMark status={agent.status} />,
+    cell: ({ row: { original: agent } }) =>
+      agent.isPerson ? <span className="text-fg-3">–</span> : <AgentStatusMark status={agent.status} />,
   },
   {
     id: 'machine',
@@ -169,7 +174,7 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
     sortFn: by((agent) => agent.client),
     cell: ({ row: { original: agent } }) => (
       <span className="text-fg-2" title={agent.model ?? undefined}>
-        {[agent.client, agent.model].filter(Boolean).join(', ') || '–'}
+        {(!agent.isPerson && [agent.client, agent.model].filter(Boolean).join(', ')) || '–'}
       </span>
     ),
   },

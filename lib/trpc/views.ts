@@ -15,6 +15,7 @@ export type MeView = {
 
 /** Numbers beside the navigation. */
 export type OrgCounts = {
+  /** Every name that programs ran under and that can be addressed; persons are not counted. */
   agents: number
   agentsOnline: number
   machines: number
@@ -43,6 +44,8 @@ export type AgentRow = {
   capabilities: string[]
   epoch: number
   isHeld: boolean
+  /** A person's own name: no program runs under it. */
+  isPerson: boolean
   createdAt: number
   lastSeenAt: number
   sent24h: number

@@ -19,14 +19,18 @@ export async function getOrg(ctx: OrgCtx): Promise<OrgView> {
 async function countsOf({ db, org }: OrgCtx): Promise<OrgCounts & { agentsUsed: number }> {
   const rows = await db.$queryRaw<(OrgCounts & { agentsUsed: number })[]>`
     SELECT
-      (SELECT count(*)::int FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL) AS agents,
+      a.agents, a."agentsOnline",
       (SELECT (count(*) - count(DISTINCT "machineId") FILTER (WHERE client = ${PERSON_CLIENT}))::int
         FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL) AS "agentsUsed",
-      (SELECT count(*)::int FROM "Agent" WHERE "orgId" = ${org.id}::uuid AND "releasedAt" IS NULL AND status <> 'offline') AS "agentsOnline",
       (SELECT count(*)::int FROM "Machine" WHERE "orgId" = ${org.id}::uuid AND "revokedAt" IS NULL) AS machines,
       (SELECT count(DISTINCT s."machineId")::int FROM "MachineSession" s JOIN "Machine" m ON m.id = s."machineId" AND m."revokedAt" IS NULL
         WHERE s."orgId" = ${org.id}::uuid AND s."endedAt" IS NULL AND s."leaseExpiresAt" > now()) AS "machinesOnline",
       (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isWaiting}) AS waiting,
-      (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isFailed} AND ${within24h}) AS "failed24h"`
+      (SELECT count(*)::int FROM "MessageTrace" t WHERE t."orgId" = ${org.id}::uuid AND ${isFailed} AND ${within24h}) AS "failed24h"
+    FROM (
+      SELECT count(*)::int AS agents, count(*) FILTER (WHERE a."releasedAt" IS NULL AND a.status <> 'offline')::int AS "agentsOnline"
+      FROM "Agent" a JOIN "Machine" m ON m.id = a."machineId" AND m."revokedAt" IS NULL
+      WHERE a."orgId" = ${org.id}::uuid AND a.client IS DISTINCT FROM ${PERSON_CLIENT}
+    ) a`
   return rows[0] as (typeof rows)[number]
 }

@@ -1,3 +1,4 @@
+import { PERSON_CLIENT } from '@agent-relay/protocol'
 import type { OrgCtx } from '#lib/access/authorize.ts'
 import type { ChecklistStep } from '#lib/trpc/views.ts'
 
@@ -11,7 +12,8 @@ export async function checklistOf({ db, org }: OrgCtx): Promise<ChecklistStep[]>
       select: { name: true, createdAt: true },
     }),
     db.agent.findMany({
-      where: { orgId },
+      // A person's own name comes by itself with the first message; it is no agent that was started.
+      where: { orgId, OR: [{ client: null }, { client: { not: PERSON_CLIENT } }] },
       orderBy: { createdAt: 'asc' },
       select: { name: true, createdAt: true },
       take: 2,

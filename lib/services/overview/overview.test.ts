@@ -6,6 +6,7 @@ import { getOrg } from '#lib/services/orgs/get-org.ts'
 import { listMessages } from '#lib/services/reads/list-messages.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import {
+  claimOf,
   connectMachine,
   linkMachine,
   type MachineClient,
@@ -71,6 +72,8 @@ test('each step of the checklist ticks when it has happened, and only then', asy
   expect(await done()).toEqual(['organization'])
   const alice = await connectMachine(gateway.url, laptop)
   open.push(alice)
+  expect(await done()).toEqual(['organization', 'machine'])
+  await alice.ask('agents.claim', { agent: { ...claimOf('alice-person'), client: 'person' } })
   expect(await done()).toEqual(['organization', 'machine'])
   await alice.claim('Alice')
   expect(await done()).toEqual(['organization', 'machine', 'agent'])

@@ -1,4 +1,4 @@
-import type { AgentStatus } from '@agent-relay/protocol'
+import { type AgentStatus, PERSON_CLIENT } from '@agent-relay/protocol'
 import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { AgentRow } from '#lib/trpc/views.ts'
@@ -30,7 +30,7 @@ export async function listAgents(ctx: OrgCtx, input: { q?: string; status?: Agen
       EXISTS (SELECT 1 FROM "MachineSession" s WHERE s."machineId" = m.id AND s."endedAt" IS NULL AND s."leaseExpiresAt" > now())
         AND m."revokedAt" IS NULL AS "isOnline",
       coalesce(u.handle, u.name, u.email, 'somebody') AS person, a.client, a.model, a.project, a.repository, a.capabilities, a.epoch,
-      a."releasedAt" IS NULL AS "isHeld",
+      a."releasedAt" IS NULL AS "isHeld", a.client IS NOT DISTINCT FROM ${PERSON_CLIENT} AS "isPerson",
       (extract(epoch FROM a."createdAt") * 1000)::float8 AS "createdAt", (extract(epoch FROM a."lastSeenAt") * 1000)::float8 AS "lastSeenAt",
       coalesce(sent.n, 0) AS "sent24h", coalesce(received.n, 0) AS "received24h", coalesce(waiting.n, 0) AS waiting
     FROM "Agent" a JOIN "Machine" m ON m.id = a."machineId" JOIN "User" u ON u.id = m."userId"

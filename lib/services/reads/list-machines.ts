@@ -1,3 +1,4 @@
+import { PERSON_CLIENT } from '@agent-relay/protocol'
 import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import { can } from '#lib/access/roles.ts'
 import type { MachineRow } from '#lib/trpc/views.ts'
@@ -8,7 +9,7 @@ const maxRows = 2_000
 /** A revoked machine stays in the list for a month: long enough to answer "what happened to it?". */
 const revokedShownMs = 30 * 86_400_000
 
-/** Machines of the organization with the agents that they hold: online first, then by name, revoked ones last. */
+/** Machines of the organization with the agents that live there, those that run first: online first, then by name, revoked ones last. */
 export async function listMachines(ctx: OrgCtx): Promise<MachineRow[]> {
   authorize(ctx.role, 'org.read')
   const orgId = ctx.org.id
@@ -24,9 +25,9 @@ export async function listMachines(ctx: OrgCtx): Promise<MachineRow[]> {
           take: 1,
         },
         agents: {
-          where: { releasedAt: null },
+          where: { OR: [{ client: null }, { client: { not: PERSON_CLIENT } }] },
           select: { name: true, status: true, client: true, project: true },
-          orderBy: { nameKey: 'asc' },
+          orderBy: [{ releasedAt: { sort: 'asc', nulls: 'first' } }, { nameKey: 'asc' }],
         },
       },
       orderBy: { nameKey: 'asc' },
@@ -47,7 +48,7 @@ export async function listMachines(ctx: OrgCtx): Promise<MachineRow[]> {
         keyPrefix: machine.keyPrefix,
         state: stateOf(machine, session !== undefined),
         latencyMs: session && !machine.revokedAt ? session.latencyMs : null,
-        agents: machine.agents,
+        agents: machine.revokedAt ? [] : machine.agents,
         waiting: waiting.get(machine.id) ?? 0,
         createdAt: machine.createdAt.getTime(),
         lastSeenAt: machine.lastSeenAt?.getTime() ?? null,

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OrgCtx, requireMembership } from '#lib/access/authorize.ts'
 import type { UserActor } from '#lib/services/context.ts'
 import { revokeMachine } from '#lib/services/machines/revoke-machine.ts'
+import { getOrg } from '#lib/services/orgs/get-org.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import {
+  claimOf,
   connectMachine,
   type LinkedMachine,
   linkMachine,
@@ -160,6 +162,18 @@ test('agents show who holds them, what they sent and got today, and whether thei
   expect((await listAgents(ctx, { status: 'offline' })).map(({ name }) => name)).toEqual(['Luna'])
 })
 
+test("a person's own name shows as a person's, and counts as no agent", async () => {
+  const client = await connectMachine(gateway.url, laptop)
+  open.push(client)
+  const before = (await getOrg(ctx)).counts
+  await client.ask('agents.claim', { agent: { ...claimOf('olga'), client: 'person' } })
+  const rows = await listAgents(ctx, {})
+  expect(rows.map(({ name, isPerson }) => [name, isPerson])).toContainEqual(['olga', true])
+  expect(rows.filter(({ isPerson }) => isPerson)).toHaveLength(1)
+  expect((await getOrg(ctx)).counts).toEqual(before)
+  expect((await listMachines(ctx)).flatMap(({ agents }) => agents.map(({ name }) => name))).not.toContain('olga')
+})
+
 test('machines show their state, and only those who may revoke one are offered to', async () => {
   const old = await linkMachine(database.db, owner, ctx.org.id, 'old')
   await revokeMachine(ctx as OrgCtx<UserActor>, { org: ctx.org.id, machineId: old.id })
@@ -169,7 +183,7 @@ test('machines show their state, and only those who may revoke one are offered t
     ['desktop', 'keyOnly', true],
     ['old', 'revoked', false],
   ])
-  expect(machines[0]).toMatchObject({ agents: [{ name: 'Sol' }], keyPrefix: laptop.key.slice(0, 16) })
+  expect(machines[0]).toMatchObject({ agents: [{ name: 'Sol' }, { name: 'Luna' }], keyPrefix: laptop.key.slice(0, 16) })
   const member = await signUp(database.db, 'mia')
   await database.db.membership.create({ data: { orgId: ctx.org.id, userId: member.userId, role: 'member' } })
   const theirs = await listMachines(await requireMembership(contextOf(database.db, member), 'acme'))
