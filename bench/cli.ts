@@ -2,8 +2,9 @@
 import { cli as bin } from '../scripts/scene/machine.ts'
 import { bareNodeMs, processMs } from './baselines.ts'
 import { connectAs, openLab } from './daemons.ts'
-import type { Figure, Settings } from './figures.ts'
+import { type Figure, type Settings, spread } from './figures.ts'
 
+/** Turns of a repeat; its value is their median, because single starts of a process differ by more than what is measured. */
 const ROUNDS = 20
 
 export async function cli({ repeats }: Settings): Promise<Figure[]> {
@@ -17,9 +18,14 @@ export async function cli({ repeats }: Settings): Promise<Figure[]> {
     await send()
     const ours: number[] = []
     const bare: number[] = []
-    for (let n = 0; n < repeats * ROUNDS; n++) {
-      bare.push(await bareNodeMs())
-      ours.push(await send())
+    for (let n = 0; n < repeats; n++) {
+      const round: { ours: number[]; bare: number[] } = { ours: [], bare: [] }
+      for (let turn = 0; turn < ROUNDS; turn++) {
+        round.bare.push(await bareNodeMs())
+        round.ours.push(await send())
+      }
+      ours.push(spread(round.ours).median)
+      bare.push(spread(round.bare).median)
     }
     bob.close()
     return [

@@ -1,7 +1,7 @@
 /** `npm run bench [-- NAME…] [--repeats N] [--peers]`: real processes of the built bundles; prints one table, writes bench/results.json. */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cli } from './cli.ts'
@@ -11,10 +11,7 @@ import { relay } from './relay.ts'
 import { start } from './start.ts'
 
 const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, start, cli }
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { repeats: { type: 'string' }, peers: { type: 'boolean', default: false } },
-})
+const { values, positionals } = parsed()
 const unknown = positionals.find((name) => !Object.hasOwn(all, name))
 if (unknown !== undefined) {
   console.error(`There is no benchmark ${JSON.stringify(unknown)}; there are: ${Object.keys(all).join(', ')}`)
@@ -33,9 +30,18 @@ if (built.status !== 0) {
   process.exit(1)
 }
 const figures: Figure[] = []
+const failed: string[] = []
+const loadBefore = loadavg()[0]
 for (const name of positionals.length > 0 ? positionals : Object.keys(all)) {
   console.error(`${name} …`)
-  figures.push(...((await all[name]?.({ repeats, hasPeers: values.peers })) ?? []))
+  try {
+    figures.push(...((await all[name]?.({ repeats, hasPeers: values.peers })) ?? []))
+  } catch (error) {
+    // The others still count, but the run did not succeed.
+    console.error(`${name} failed: ${error instanceof Error ? error.message : error}`)
+    failed.push(name)
+    process.exitCode = 1
+  }
 }
 console.log(table(figures))
 writeFileSync(
@@ -46,10 +52,25 @@ writeFileSync(
       node: process.version,
       platform: `${process.platform}-${process.arch}`,
       cpus: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
+      // Others on the machine: above 0 at the start, absolute figures say little and ratios more.
+      loadBefore,
       repeats,
+      ...(failed.length > 0 && { failed }),
       figures: figures.map((figure) => ({ ...figure, ...spread(figure.values), ratio: ratios(figure) })),
     },
     null,
     2,
   )}\n`,
 )
+
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { repeats: { type: 'string' }, peers: { type: 'boolean', default: false } },
+    })
+  } catch (error) {
+    console.error(`${(error as Error).message}. Use: npm run bench -- [NAME…] [--repeats N] [--peers]`)
+    process.exit(2)
+  }
+}

@@ -1,5 +1,5 @@
 /** agent → daemon → control plane → daemon → agent: two machines of one organization, durable at both ends. */
-
+import { whoRuns } from '../scripts/data-folder.ts'
 import { signIn } from '../scripts/scene/person.ts'
 import { ownPlane } from '../scripts/scene/plane.ts'
 import { type AgentConnection, connectAs, cpuMicros, openLab, pidOf } from './daemons.ts'
@@ -29,19 +29,26 @@ export async function relay({ repeats }: Settings): Promise<Figure[]> {
     await pump({ ...work, count: 1000, inFlight: 64 })
     const pids = [await pidOf(left), await pidOf(right)]
     const cpuOf = () => pids.reduce((sum, pid) => sum + (cpuMicros(pid) ?? Number.NaN), 0)
+    const gateway = whoRuns(plane.folder ?? '')?.serverPid ?? 0
+    const gatewayCpu = () => cpuMicros(gateway) ?? Number.NaN
     const figures: Figure[] = []
     for (const load of loads) {
-      const runs: (Pumped & { cpu: number })[] = []
+      const runs: (Pumped & { cpu: number; gateway: number })[] = []
       for (let n = 0; n < repeats; n++) {
-        const before = cpuOf()
+        const [before, gatewayBefore] = [cpuOf(), gatewayCpu()]
         const pumped = await pump({ ...work, ...load })
-        runs.push({ ...pumped, cpu: (cpuOf() - before) / load.count })
+        const gatewayMicros = (gatewayCpu() - gatewayBefore) / load.count
+        runs.push({ ...pumped, cpu: (cpuOf() - before) / load.count, gateway: gatewayMicros })
       }
       const name = `relay, ${load.inFlight} in flight`
       figures.push({ name, unit: 'msg/s', values: runs.map((run) => run.perSecond) })
       if (load.inFlight === 1)
         figures.push({ name: `${name}, p50`, unit: 'ms', values: runs.map((run) => run.p50Ms), goal: '≤ 5 ms' })
-      else figures.push({ name: `${name}, CPU of both daemons`, unit: 'µs/msg', values: runs.map((run) => run.cpu) })
+      else
+        figures.push(
+          { name: `${name}, CPU of both daemons`, unit: 'µs/msg', values: runs.map((run) => run.cpu) },
+          { name: `${name}, CPU of the control plane`, unit: 'µs/msg', values: runs.map((run) => run.gateway) },
+        )
     }
     from.close()
     to.close()
