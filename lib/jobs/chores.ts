@@ -8,6 +8,7 @@ const slice = 5_000
 const dayMs = 86_400_000
 /** Traces are for finding out what happened lately; longer histories are on the machines themselves. */
 const traceDays = 30
+const sessionDays = 7
 
 type Chore = { cron: string; run(db: Db): Promise<void> }
 
@@ -39,6 +40,16 @@ export const chores = {
       await db.signInLink.deleteMany({ where: { expiresAt: { lt: before } } })
       await db.session.deleteMany({ where: { expires: { lt: before } } })
     },
+  },
+  /** Ended connections; what a claim reads of them, the lease, is long over by then. */
+  'sessions.expire': {
+    cron: '47 * * * *',
+    run: (db) =>
+      untilNone(
+        () => db.$executeRaw`
+          DELETE FROM "MachineSession" WHERE id IN (
+            SELECT id FROM "MachineSession" WHERE "endedAt" < ${new Date(Date.now() - sessionDays * dayMs)} LIMIT ${slice})`,
+      ),
   },
   /** Machines that nobody hears any more show offline. */
   'leases.end': {

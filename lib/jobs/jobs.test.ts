@@ -78,6 +78,18 @@ test('traces, codes and links go when they are old', async () => {
   expect((await db.signInLink.findMany()).map(({ tokenHash }) => tokenHash)).toEqual(['h0'])
 })
 
+test('connections that ended long ago are forgotten, open and recent ones are not', async () => {
+  const { db } = database
+  const machine = await linkMachine(db, team.owner, team.org.id, 'busy')
+  const at = (days: number) => new Date(Date.now() - days * 86_400_000)
+  const row = { orgId: team.org.id, machineId: machine.id, bootId: nextRowId(), node: 'n', leaseExpiresAt: at(8) }
+  await db.machineSession.createMany({ data: [at(8), at(6), null].map((endedAt) => ({ ...row, endedAt })) })
+  await chores['sessions.expire'].run(db)
+  const left = await db.machineSession.findMany({ where: { machineId: machine.id }, select: { endedAt: true } })
+  expect(left.map(({ endedAt }) => endedAt !== null)).toEqual(expect.arrayContaining([true, false]))
+  expect(left).toHaveLength(2)
+})
+
 test('every chore is scheduled once, however often the process starts', async () => {
   for (let start = 0; start < 2; start++) {
     const jobs = await startJobs({ log: testLog, databaseUrl: database.url, db: database.db })
