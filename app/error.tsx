@@ -1,7 +1,6 @@
 'use client'
 import { Mark } from '#components/marks/mark.tsx'
 import { PlainPage } from '#components/shell/plain-page.tsx'
-import { Button } from '#components/ui/button.tsx'
 
 export default function RootError({ error, reset }: { error: Error & { digest?: string }; reset: () => void }) {
   return (
@@ -13,9 +12,10 @@ export default function RootError({ error, reset }: { error: Error & { digest?: 
           The control plane’s log has the reason{error.digest === undefined ? '' : ` under ${error.digest}`}. If it
           stays so, check that its database answers: <span className="mono">/api/ready</span>.
         </p>
-        <Button size="lg" onClick={reset}>
+        {/* A plain button: this page is part of every other. */}
+        <button type="button" className="font-medium text-accent hover:underline" onClick={reset}>
           Try again
-        </Button>
+        </button>
       </div>
     </PlainPage>
   )

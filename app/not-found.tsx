@@ -1,4 +1,3 @@
-import Link from 'next/link'
 import { Mark } from '#components/marks/mark.tsx'
 import { PlainPage } from '#components/shell/plain-page.tsx'
 import { buttonStyles } from '#components/ui/button.tsx'
@@ -13,9 +12,10 @@ export default function NotFound() {
         <p className="text-fg-2">
           Either the address is wrong, or it belongs to an organization that you are not a member of.
         </p>
-        <Link href={paths.home()} className={buttonStyles({ size: 'lg' })}>
+        {/* A plain link: this page is part of every other, and the script of next/link would be too. */}
+        <a href={paths.home()} className={buttonStyles({ size: 'lg' })}>
           Go to your organization
-        </Link>
+        </a>
       </div>
     </PlainPage>
   )

@@ -2,7 +2,6 @@ import type { Metadata } from 'next'
 import { LinkMachine } from '#components/link/link-machine.tsx'
 import { Mark } from '#components/marks/mark.tsx'
 import { PlainPage } from '#components/shell/plain-page.tsx'
-import { UrlState } from '#components/shell/url-state.tsx'
 import { paths } from '#lib/paths.ts'
 import { Hydrate } from '../hydrate.tsx'
 import { requirePerson } from '../require-person.ts'
@@ -24,9 +23,7 @@ export default async function LinkPage({ searchParams }: { searchParams: Promise
         </div>
         {/* Only the organizations: asking for the code twice would count a wrong one twice. */}
         <Hydrate fill={(trpc, queryClient) => queryClient.prefetchQuery(trpc.me.get.queryOptions())}>
-          <UrlState>
-            <LinkMachine />
-          </UrlState>
+          <LinkMachine />
         </Hydrate>
       </div>
     </PlainPage>

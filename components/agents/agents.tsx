@@ -1,7 +1,6 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
 import Link from 'next/link'
-import { parseAsString, parseAsStringLiteral, useQueryStates } from 'nuqs'
 import { useCallback, useMemo } from 'react'
 import { paths } from '#lib/paths.ts'
 import type { AgentRow } from '#lib/trpc/views.ts'
@@ -11,8 +10,9 @@ import { installCommand } from '../machines/commands.ts'
 import { AgentStatusMark } from '../marks/status.tsx'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
+import { oneOf, useUrlState } from '../shell/use-url-state.ts'
 import { Command } from '../ui/copy.tsx'
-import { by, type Column, DataTable, type Layout } from '../ui/data-table.tsx'
+import { type Column, DataTable, type Layout } from '../ui/data-table.tsx'
 import { Empty, Failed } from '../ui/empty.tsx'
 import { SearchBox } from '../ui/search-box.tsx'
 import { Segmented } from '../ui/segmented.tsx'
@@ -36,11 +36,10 @@ const found = (agent: AgentRow, q: string): boolean =>
 /** Every agent of the organization; filters live in the URL. */
 export function Agents({ org, origin }: { org: string; origin: string }) {
   const agents = useQuery(useTRPC().agents.list.queryOptions({ org }))
-  const [{ q, show }, setFilter] = useQueryStates({
-    q: parseAsString.withDefault(''),
-    show: parseAsStringLiteral(shows).withDefault('all'),
-  })
-  const setQ = useCallback((text: string) => void setFilter({ q: text || null }), [setFilter])
+  const [params, setParams] = useUrlState()
+  const q = params.get('q') ?? ''
+  const show = oneOf(shows, params.get('show'))
+  const setQ = useCallback((text: string) => setParams({ q: text }), [setParams])
   const rows = useMemo(() => {
     const wanted = q.trim().toLowerCase()
     return agents.data?.filter((agent) => matches(agent, show) && (wanted === '' || found(agent, wanted)))
@@ -55,7 +54,7 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
         <Segmented
           label="Show"
           value={show}
-          onChange={(next) => void setFilter({ show: next })}
+          onChange={(next) => setParams({ show: next === 'all' ? null : next })}
           choices={[
             { value: 'all', label: 'All' },
             { value: 'online', label: 'Online', count: online },
@@ -84,7 +83,7 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
               <button
                 type="button"
                 className="font-medium text-accent hover:underline"
-                onClick={() => void setFilter(null)}
+                onClick={() => setParams({ q: null, show: null })}
               >
                 Show all
               </button>
@@ -98,7 +97,7 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
             columns={columns}
             layout={layout}
             rowId={(agent) => agent.name}
-            initialSort={[{ id: 'name', desc: false }]}
+            initialSort="name"
           />
         )}
       </div>
@@ -125,9 +124,8 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
   {
     id: 'name',
     header: 'Agent',
-    accessorFn: (agent) => agent.name,
-    sortFn: by((agent) => agent.name.toLowerCase()),
-    cell: ({ row: { original: agent } }) => (
+    by: (agent) => agent.name.toLowerCase(),
+    cell: (agent) => (
       <span className="flex items-baseline gap-2">
         <Link
           href={`${paths.messages(org)}?q=${encodeURIComponent(agent.name)}`}
@@ -144,17 +142,15 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
   {
     id: 'status',
     header: 'Status',
-    accessorFn: (agent) => agent.status,
-    sortFn: by((agent) => agent.status),
-    cell: ({ row: { original: agent } }) =>
+    by: (agent) => agent.status,
+    cell: (agent) =>
       agent.isPerson ? <span className="text-fg-3">–</span> : <AgentStatusMark status={agent.status} />,
   },
   {
     id: 'machine',
     header: 'Machine',
-    accessorFn: (agent) => agent.machine.name,
-    sortFn: by((agent) => agent.machine.name),
-    cell: ({ row: { original: agent } }) => (
+    by: (agent) => agent.machine.name,
+    cell: (agent) => (
       <span className="mono text-fg-2" title={agent.machine.name}>
         {agent.machine.name}
       </span>
@@ -163,16 +159,14 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
   {
     id: 'person',
     header: 'Person',
-    accessorFn: (agent) => agent.person,
-    sortFn: by((agent) => agent.person),
-    cell: ({ row: { original: agent } }) => <span className="text-fg-2">{agent.person}</span>,
+    by: (agent) => agent.person,
+    cell: (agent) => <span className="text-fg-2">{agent.person}</span>,
   },
   {
     id: 'client',
     header: 'Client',
-    accessorFn: (agent) => agent.client,
-    sortFn: by((agent) => agent.client),
-    cell: ({ row: { original: agent } }) => (
+    by: (agent) => agent.client,
+    cell: (agent) => (
       <span className="text-fg-2" title={agent.model ?? undefined}>
         {(!agent.isPerson && [agent.client, agent.model].filter(Boolean).join(', ')) || '–'}
       </span>
@@ -181,9 +175,8 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
   {
     id: 'project',
     header: 'Project',
-    accessorFn: (agent) => agent.project,
-    sortFn: by((agent) => agent.project),
-    cell: ({ row: { original: agent } }) => (
+    by: (agent) => agent.project,
+    cell: (agent) => (
       <span className="text-fg-2" title={agent.repository ?? undefined}>
         {agent.project ?? '–'}
       </span>
@@ -192,30 +185,25 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
   {
     id: 'sent',
     header: 'Sent 24 h',
-    accessorFn: (agent) => agent.sent24h,
-    sortFn: by((agent) => agent.sent24h),
-    cell: ({ row: { original: agent } }) => number(agent.sent24h),
+    by: (agent) => agent.sent24h,
+    cell: (agent) => number(agent.sent24h),
   },
   {
     id: 'received',
     header: 'Got 24 h',
-    accessorFn: (agent) => agent.received24h,
-    sortFn: by((agent) => agent.received24h),
-    cell: ({ row: { original: agent } }) => number(agent.received24h),
+    by: (agent) => agent.received24h,
+    cell: (agent) => number(agent.received24h),
   },
   {
     id: 'waiting',
     header: 'Waiting',
-    accessorFn: (agent) => agent.waiting,
-    sortFn: by((agent) => agent.waiting),
-    cell: ({ row: { original: agent } }) =>
-      agent.waiting > 0 ? <span className="text-warn">{count(agent.waiting)}</span> : number(0),
+    by: (agent) => agent.waiting,
+    cell: (agent) => (agent.waiting > 0 ? <span className="text-warn">{count(agent.waiting)}</span> : number(0)),
   },
   {
     id: 'seen',
     header: 'Last seen',
-    accessorFn: (agent) => agent.lastSeenAt,
-    sortFn: by((agent) => agent.lastSeenAt),
-    cell: ({ row: { original: agent } }) => <Ago at={agent.lastSeenAt} className="text-fg-2" />,
+    by: (agent) => agent.lastSeenAt,
+    cell: (agent) => <Ago at={agent.lastSeenAt} className="text-fg-2" />,
   },
 ]

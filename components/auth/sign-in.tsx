@@ -43,8 +43,8 @@ export function SignIn({ github, local, callbackUrl, error }: Props) {
       {github && (
         <Button
           variant="primary"
-          size="lg"
-          className="h-10 w-full"
+          size="xl"
+          className="w-full"
           aria-disabled={isLeaving}
           onClick={() => {
             setLeaving(true)

@@ -78,7 +78,7 @@ export function Approve({ request, onOtherCode }: { request: LinkRequestView; on
       </Card>
       <fieldset className="grid gap-1.5">
         <legend className="mb-1.5 font-medium">Organization</legend>
-        {me.isPending && <Bone className="h-10 w-full" />}
+        {me.isPending && <Bone shape="h-10 rounded-1" className="w-full" />}
         {orgs.map((org) => (
           <label
             key={org.id}

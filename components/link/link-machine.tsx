@@ -1,8 +1,8 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
-import { parseAsString, useQueryState } from 'nuqs'
 import { useForm } from 'react-hook-form'
 import { useTRPC } from '../shell/trpc.tsx'
+import { useUrlState } from '../shell/use-url-state.ts'
 import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
 import { BoneRows } from '../ui/skeleton.tsx'
@@ -10,14 +10,15 @@ import { Approve } from './approve.tsx'
 
 /** Confirms that the machine which shows this code may join an organization. */
 export function LinkMachine() {
-  const [code, setCode] = useQueryState('code', parseAsString)
+  const [params, setParams] = useUrlState()
+  const code = params.get('code')
   const request = useQuery({
     ...useTRPC().link.inspect.queryOptions({ userCode: code ?? '' }),
     enabled: code !== null && code !== '',
     retry: false,
   })
   if (code && request.data)
-    return <Approve key={request.data.userCode} request={request.data} onOtherCode={() => void setCode(null)} />
+    return <Approve key={request.data.userCode} request={request.data} onOtherCode={() => setParams({ code: null })} />
   if (code && request.isFetching)
     return (
       <div aria-busy className="rounded-3 border border-line">
@@ -29,7 +30,7 @@ export function LinkMachine() {
       key={code}
       wrong={code ?? ''}
       error={request.error?.message}
-      onCode={(next) => (next === code ? void request.refetch() : void setCode(next))}
+      onCode={(next) => (next === code ? void request.refetch() : setParams({ code: next }))}
     />
   )
 }
@@ -51,7 +52,8 @@ function CodeForm({
         <Input
           id="code"
           autoCapitalize="characters"
-          className="h-11 font-mono text-xl tracking-[0.12em] uppercase"
+          isLarge
+          className="font-mono tracking-[0.12em] uppercase"
           aria-invalid={problem !== undefined}
           {...form.register('code', { validate: (value) => value.trim() !== '' || 'Type the code from the terminal.' })}
         />

@@ -1,14 +1,10 @@
 'use client'
 import { Plus } from 'lucide-react'
-import dynamic from 'next/dynamic'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { Button } from '../ui/button.tsx'
 
-const LinkMachineDialog = dynamic(
-  () => import('./link-machine-dialog.tsx').then((module) => module.LinkMachineDialog),
-  {
-    ssr: false,
-  },
+const LinkMachineDialog = lazy(() =>
+  import('./link-machine-dialog.tsx').then((module) => ({ default: module.LinkMachineDialog })),
 )
 
 export function LinkMachineButton({ org, origin }: { org: string; origin: string }) {
@@ -26,7 +22,9 @@ export function LinkMachineButton({ org, origin }: { org: string; origin: string
         <Plus aria-hidden size={14} />
         Link a machine
       </Button>
-      {wasOpen && <LinkMachineDialog org={org} origin={origin} open={open} onOpenChange={setOpen} />}
+      <Suspense>
+        {wasOpen && <LinkMachineDialog org={org} origin={origin} open={open} onOpenChange={setOpen} />}
+      </Suspense>
     </>
   )
 }

@@ -3,7 +3,7 @@ import { count, duration, system } from '../format/format.ts'
 import { Ago } from '../format/time.tsx'
 import { AgentShape, MachineStatusMark } from '../marks/status.tsx'
 import { Button } from '../ui/button.tsx'
-import { by, type Column, type Layout } from '../ui/data-table.tsx'
+import type { Column, Layout } from '../ui/data-table.tsx'
 
 export const layout: Layout = {
   name: '',
@@ -14,7 +14,7 @@ export const layout: Layout = {
   latency: 'w-[76px] text-right max-sm:hidden',
   waiting: 'w-[72px] text-right max-lg:hidden',
   seen: 'w-[98px] text-right max-sm:hidden',
-  action: 'w-[84px] overflow-visible text-right',
+  action: 'w-[84px] text-right',
 }
 
 const order = { online: 0, offline: 1, keyOnly: 2, revoked: 3 }
@@ -24,9 +24,8 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'name',
     header: 'Machine',
-    accessorFn: (machine) => machine.name,
-    sortFn: by((machine) => machine.name.toLowerCase()),
-    cell: ({ row: { original: machine } }) => (
+    by: (machine) => machine.name.toLowerCase(),
+    cell: (machine) => (
       // The address gives way whole: where it does not fit beside the name, it falls into the line that is cut off.
       <span
         className="flex h-5 min-w-0 flex-wrap items-baseline gap-x-2 overflow-hidden"
@@ -40,16 +39,14 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'state',
     header: 'State',
-    accessorFn: (machine) => machine.state,
-    sortFn: by((machine) => `${order[machine.state]}${machine.name.toLowerCase()}`),
-    cell: ({ row: { original: machine } }) => <MachineStatusMark state={machine.state} />,
+    by: (machine) => `${order[machine.state]}${machine.name.toLowerCase()}`,
+    cell: (machine) => <MachineStatusMark state={machine.state} />,
   },
   {
     id: 'agents',
     header: 'Agents',
-    accessorFn: (machine) => machine.agents.length,
-    sortFn: by((machine) => machine.agents.length),
-    cell: ({ row: { original: machine } }) =>
+    by: (machine) => machine.agents.length,
+    cell: (machine) =>
       machine.agents.length === 0 ? (
         <span className="text-fg-3">none</span>
       ) : (
@@ -67,16 +64,14 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'person',
     header: 'Person',
-    accessorFn: (machine) => machine.person,
-    sortFn: by((machine) => machine.person),
-    cell: ({ row: { original: machine } }) => <span className="text-fg-2">{machine.person}</span>,
+    by: (machine) => machine.person,
+    cell: (machine) => <span className="text-fg-2">{machine.person}</span>,
   },
   {
     id: 'platform',
     header: 'System',
-    accessorFn: (machine) => system(machine.platform),
-    sortFn: by((machine) => system(machine.platform)),
-    cell: ({ row: { original: machine } }) => (
+    by: (machine) => system(machine.platform),
+    cell: (machine) => (
       <span className="text-fg-2" title={machine.version && `agent-relay ${machine.version}`}>
         {machine.platform ? system(machine.platform) : '–'}
       </span>
@@ -85,9 +80,8 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'latency',
     header: 'Latency',
-    accessorFn: (machine) => machine.latencyMs,
-    sortFn: by((machine) => machine.latencyMs),
-    cell: ({ row: { original: machine } }) =>
+    by: (machine) => machine.latencyMs,
+    cell: (machine) =>
       machine.state === 'online' && machine.latencyMs !== null ? (
         <span title="Round trip to the control plane">{duration(machine.latencyMs)}</span>
       ) : (
@@ -99,9 +93,8 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'waiting',
     header: 'Waiting',
-    accessorFn: (machine) => machine.waiting,
-    sortFn: by((machine) => machine.waiting),
-    cell: ({ row: { original: machine } }) =>
+    by: (machine) => machine.waiting,
+    cell: (machine) =>
       machine.waiting > 0 ? (
         <span className="text-warn">{count(machine.waiting)}</span>
       ) : (
@@ -111,9 +104,8 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   {
     id: 'seen',
     header: 'Last seen',
-    accessorFn: (machine) => machine.lastSeenAt,
-    sortFn: by((machine) => machine.lastSeenAt),
-    cell: ({ row: { original: machine } }) =>
+    by: (machine) => machine.lastSeenAt,
+    cell: (machine) =>
       machine.lastSeenAt === null ? (
         <span className="text-fg-3">never</span>
       ) : (
@@ -122,14 +114,13 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
   },
   {
     id: 'action',
-    header: () => <span className="sr-only">Actions</span>,
-    enableSorting: false,
-    cell: ({ row: { original: machine } }) =>
+    header: <span className="sr-only">Actions</span>,
+    cell: (machine) =>
       machine.canRevoke && machine.state !== 'revoked' ? (
         <Button
-          variant="ghost"
+          variant="link"
           aria-label={`Revoke ${machine.name}`}
-          className="-mr-2 px-2 text-accent hover:text-accent"
+          className="-mr-2.5"
           onClick={() => onRevoke(machine)}
         >
           Revoke

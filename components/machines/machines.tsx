@@ -1,12 +1,11 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
-import dynamic from 'next/dynamic'
-import { parseAsString, useQueryState } from 'nuqs'
-import { useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import type { MachineRow } from '#lib/trpc/views.ts'
 import { count, system } from '../format/format.ts'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
+import { useUrlState } from '../shell/use-url-state.ts'
 import { Command } from '../ui/copy.tsx'
 import { DataTable } from '../ui/data-table.tsx'
 import { Empty, Failed } from '../ui/empty.tsx'
@@ -16,7 +15,7 @@ import { linkCommand } from './commands.ts'
 import { LinkMachineButton } from './link-machine-button.tsx'
 import { columnsOf, layout } from './machine-columns.tsx'
 
-const RevokeDialog = dynamic(() => import('./revoke-dialog.tsx').then((module) => module.RevokeDialog), { ssr: false })
+const RevokeDialog = lazy(() => import('./revoke-dialog.tsx').then((module) => ({ default: module.RevokeDialog })))
 
 const found = (machine: MachineRow, q: string): boolean =>
   [
@@ -30,8 +29,9 @@ const found = (machine: MachineRow, q: string): boolean =>
 /** Every machine of the organization with its agents; linking and revoking. */
 export function Machines({ org, origin }: { org: string; origin: string }) {
   const machines = useQuery(useTRPC().machines.list.queryOptions({ org }))
-  const [q, setQuery] = useQueryState('q', parseAsString.withDefault(''))
-  const setQ = useCallback((text: string) => void setQuery(text || null), [setQuery])
+  const [params, setParams] = useUrlState()
+  const q = params.get('q') ?? ''
+  const setQ = useCallback((text: string) => setParams({ q: text }), [setParams])
   const [revoking, setRevoking] = useState<MachineRow | null>(null)
   const [isRevokeOpen, setRevokeOpen] = useState(false)
   const columns = useMemo(
@@ -84,12 +84,14 @@ export function Machines({ org, origin }: { org: string; origin: string }) {
             columns={columns}
             layout={layout}
             rowId={(machine) => machine.id}
-            initialSort={[{ id: 'state', desc: false }]}
+            initialSort="state"
             rowClassName={(machine) => (machine.state === 'revoked' ? 'text-fg-3' : undefined)}
           />
         )}
       </div>
-      {revoking && <RevokeDialog org={org} machine={revoking} open={isRevokeOpen} onOpenChange={setRevokeOpen} />}
+      <Suspense>
+        {revoking && <RevokeDialog org={org} machine={revoking} open={isRevokeOpen} onOpenChange={setRevokeOpen} />}
+      </Suspense>
     </>
   )
 }

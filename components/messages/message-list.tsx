@@ -1,5 +1,4 @@
 'use client'
-import { useVirtualizer } from '@tanstack/react-virtual'
 import { ArrowUp } from 'lucide-react'
 import { type MouseEvent, useEffect, useRef, useSyncExternalStore } from 'react'
 import { paths } from '#lib/paths.ts'
@@ -8,6 +7,7 @@ import { duration, plural } from '../format/format.ts'
 import { Clock } from '../format/time.tsx'
 import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
 import { cn } from '../ui/cn.ts'
+import { useWindow } from './use-window.ts'
 
 /** The names get what the other columns do not need; beside an opened message the time does without its thousandths. */
 const wide = 'sm:grid-cols-[108px_minmax(0,1fr)_116px_112px_76px]'
@@ -44,26 +44,15 @@ export function MessageList({ org, rows, newer, selected, hasMore, onSelect, onA
   const box = useRef<HTMLDivElement>(null)
   const isNarrow = useIsNarrow()
   const height = isNarrow ? 52 : 32
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => box.current,
-    estimateSize: () => height,
-    getItemKey: (index) => rows[index]?.id ?? index,
-    overscan: 12,
-    initialRect: { width: 800, height: 700 },
-  })
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new height is the reason to measure again
-  useEffect(() => virtual.measure(), [virtual, height])
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
+  const { first, end, reveal } = useWindow(box, { count: rows.length, height })
   useEffect(() => {
-    if (hasMore && last >= rows.length - 10) onMore()
-  }, [hasMore, last, rows.length, onMore])
+    if (hasMore && end >= rows.length - 10) onMore()
+  }, [hasMore, end, rows.length, onMore])
   // Only a new choice scrolls; rows that come and go must not.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     const index = selected === null ? -1 : rows.findIndex((row) => row.id === selected)
-    if (index >= 0) virtual.scrollToIndex(index, { align: 'auto' })
+    if (index >= 0) reveal(index)
   }, [selected])
   return (
     <div className="flex min-h-0 flex-1 flex-col">
@@ -85,7 +74,7 @@ export function MessageList({ org, rows, newer, selected, hasMore, onSelect, onA
           type="button"
           onClick={() => {
             onNewer()
-            virtual.scrollToOffset(0)
+            reveal(0)
           }}
           className="flex h-7 shrink-0 items-center justify-center gap-1.5 border-b border-hair bg-accent-soft text-sm font-medium text-accent"
         >
@@ -98,24 +87,19 @@ export function MessageList({ org, rows, newer, selected, hasMore, onSelect, onA
         className="min-h-0 flex-1 overflow-y-auto"
         onScroll={(event) => (event.currentTarget.scrollTop > height ? onAway() : undefined)}
       >
-        <ol aria-label="Messages, newest first" className="relative" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const message = rows[item.index]
-            if (!message) return null
-            return (
-              <Row
-                key={item.key}
-                message={message}
-                index={item.index}
-                top={item.start}
-                height={height}
-                href={paths.messages(org, message.id)}
-                isSelected={message.id === selected}
-                isCompact={selected !== null}
-                onSelect={onSelect}
-              />
-            )
-          })}
+        <ol aria-label="Messages, newest first" className="relative" style={{ height: rows.length * height }}>
+          {rows.slice(first, end).map((message, offset) => (
+            <Row
+              key={message.id}
+              message={message}
+              index={first + offset}
+              height={height}
+              href={paths.messages(org, message.id)}
+              isSelected={message.id === selected}
+              isCompact={selected !== null}
+              onSelect={onSelect}
+            />
+          ))}
         </ol>
       </div>
     </div>
@@ -125,7 +109,6 @@ export function MessageList({ org, rows, newer, selected, hasMore, onSelect, onA
 function Row({
   message,
   index,
-  top,
   height,
   href,
   isSelected,
@@ -134,7 +117,6 @@ function Row({
 }: {
   message: MessageRow
   index: number
-  top: number
   height: number
   href: string
   isSelected: boolean
@@ -150,13 +132,13 @@ function Row({
     <li
       aria-posinset={index + 1}
       aria-setsize={-1}
-      style={{ height, transform: `translateY(${top}px)` }}
+      style={{ height, transform: `translateY(${index * height}px)` }}
       className={cn(
-        'absolute inset-x-0 top-0 border-b border-hair px-4 hover:bg-surface-3',
+        'absolute inset-x-0 top-0 border-b border-hair px-4',
         'max-sm:grid max-sm:grid-cols-[minmax(0,1fr)_auto] max-sm:content-center max-sm:gap-x-2',
         'sm:grid sm:items-center sm:gap-2',
         isCompact ? compact : wide,
-        isSelected && 'bg-accent-soft shadow-[inset_2px_0_0_var(--accent-solid)] hover:bg-accent-soft',
+        isSelected ? 'bg-accent-soft shadow-[inset_2px_0_0_var(--accent-solid)]' : 'hover:bg-surface-3',
       )}
     >
       <span className="max-sm:order-3">

@@ -44,7 +44,7 @@ export function MessagePanel({ org, id, onClose }: { org: string; id: string; on
           <span className="mono" title={id}>
             {shortId(id)}
           </span>
-          <CopyButton text={id} label="Copy the id" className="size-5" />
+          <CopyButton text={id} label="Copy the id" isSmall />
           <span className="flex-1" />
           {message && (
             <span className="truncate">
@@ -130,7 +130,7 @@ function Body({ message }: { message: MessageDetail }) {
         </div>
         <span className="col-start-2 inline-flex w-fit max-w-full items-center rounded-1 bg-surface-3 pl-2">
           <code className="mono truncate">{command}</code>
-          <CopyButton text={command} label="Copy the command" className="size-6" />
+          <CopyButton text={command} label="Copy the command" isSmall />
         </span>
       </div>
     </section>

@@ -1,11 +1,11 @@
 'use client'
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { parseAsString, parseAsStringLiteral, useQueryStates } from 'nuqs'
-import { useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import { count } from '../format/format.ts'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { useKeys } from '../shell/use-keys.ts'
+import { oneOf, useUrlState } from '../shell/use-url-state.ts'
 import { Button } from '../ui/button.tsx'
 import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
@@ -14,8 +14,9 @@ import { SearchBox } from '../ui/search-box.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { BoneRows } from '../ui/skeleton.tsx'
 import { MessageList } from './message-list.tsx'
-import { MessagePanel } from './message-panel.tsx'
 import { useHeldRows } from './use-held-rows.ts'
+
+const MessagePanel = lazy(() => import('./message-panel.tsx').then((module) => ({ default: module.MessagePanel })))
 
 const shows = ['all', 'waiting', 'failed'] as const
 const spans = { all: null, '15m': 15 * 60_000, '24h': 24 * 3_600_000 } as const
@@ -23,13 +24,11 @@ const spanKeys = ['all', '24h', '15m'] as const
 
 /** Every message as it goes: a live list, and one message opened beside it. */
 export function Messages({ org }: { org: string }) {
-  const [filter, setFilter] = useQueryStates({
-    show: parseAsStringLiteral(shows).withDefault('all'),
-    span: parseAsStringLiteral(spanKeys).withDefault('all'),
-    q: parseAsString.withDefault(''),
-    message: parseAsString,
-  })
-  const { show, span, q, message } = filter
+  const [params, setParams] = useUrlState()
+  const show = oneOf(shows, params.get('show'))
+  const span = oneOf(spanKeys, params.get('span'))
+  const q = params.get('q') ?? ''
+  const message = params.get('message')
   const list = useMessages(org, { show, span, q })
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.rows) ?? [], [list.data])
   const totals = list.data?.pages[0]
@@ -38,11 +37,11 @@ export function Messages({ org }: { org: string }) {
 
   const select = (id: string) => {
     hold()
-    void setFilter({ message: id }, { history: message === null ? 'push' : 'replace' })
+    setParams({ message: id }, message === null ? 'push' : 'replace')
   }
   const close = () => {
     release()
-    void setFilter({ message: null })
+    setParams({ message: null })
   }
   const step = (by: 1 | -1) => () => {
     const at = visible.findIndex((row) => row.id === message)
@@ -56,7 +55,7 @@ export function Messages({ org }: { org: string }) {
     ArrowUp: step(-1),
     ...(message !== null && { Escape: close }),
   })
-  const setQ = useCallback((text: string) => void setFilter({ q: text || null }), [setFilter])
+  const setQ = useCallback((text: string) => setParams({ q: text }), [setParams])
   const { fetchNextPage, isFetchingNextPage } = list
   const more = useCallback(() => {
     if (!isFetchingNextPage) void fetchNextPage()
@@ -69,7 +68,7 @@ export function Messages({ org }: { org: string }) {
         <Segmented
           label="Show"
           value={show}
-          onChange={(next) => void setFilter({ show: next })}
+          onChange={(next) => setParams({ show: next === 'all' ? null : next })}
           choices={[
             { value: 'all', label: 'All' },
             { value: 'waiting', label: 'Waiting', count: totals && count(totals.waiting) },
@@ -88,7 +87,7 @@ export function Messages({ org }: { org: string }) {
             <Segmented
               label="Time"
               value={span}
-              onChange={(next) => void setFilter({ span: next })}
+              onChange={(next) => setParams({ span: next === 'all' ? null : next })}
               choices={[
                 { value: 'all', label: 'Any time' },
                 { value: '24h', label: '24 h' },
@@ -108,7 +107,7 @@ export function Messages({ org }: { org: string }) {
             </Empty>
           )}
           {list.data && rows.length === 0 && !list.hasNextPage && (
-            <Nothing isFiltered={isFiltered} onAll={() => void setFilter({ show: null, span: null, q: null })} />
+            <Nothing isFiltered={isFiltered} onAll={() => setParams({ show: null, span: null, q: null })} />
           )}
           {rows.length > 0 && (
             <MessageList
@@ -124,7 +123,11 @@ export function Messages({ org }: { org: string }) {
             />
           )}
         </div>
-        {message !== null && <MessagePanel org={org} id={message} onClose={close} />}
+        {message !== null && (
+          <Suspense>
+            <MessagePanel org={org} id={message} onClose={close} />
+          </Suspense>
+        )}
       </div>
     </>
   )

@@ -24,7 +24,7 @@ export function TraceView({ message }: { message: MessageDetail }) {
         <h3 className="font-semibold">Trace</h3>
         <span className="truncate text-sm text-fg-2">{trace.summary}</span>
         <span className="flex-1" />
-        <CopyButton text={traceAsText(message, Date.now())} label="Copy the trace as text" className="h-5" />
+        <CopyButton text={traceAsText(message, Date.now())} label="Copy the trace as text" isSmall />
       </div>
       {trace.rows.length === 0 ? (
         <p className="py-1 text-sm text-fg-3">The sender’s machine has not reported a hop yet.</p>

@@ -1,6 +1,6 @@
 'use client'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useForm } from 'react-hook-form'
+import { type FormEvent, useState } from 'react'
 import { can } from '#lib/access/roles.ts'
 import type { OrgView } from '#lib/trpc/views.ts'
 import { useTRPC } from '../shell/trpc.tsx'
@@ -14,8 +14,10 @@ export function RenameOrg({ org }: { org: OrgView }) {
   const trpc = useTRPC()
   const queryClient = useQueryClient()
   const mayRename = can(org.role, 'org.update')
-  const form = useForm({ values: { name: org.name }, resetOptions: { keepDirtyValues: true } })
-  const error = form.formState.errors.name?.message
+  // null until somebody types: then a name that changed elsewhere shows.
+  const [typed, setTyped] = useState<string | null>(null)
+  const [error, setError] = useState<string>()
+  const name = (typed ?? org.name).trim()
   const update = useMutation(
     trpc.orgs.update.mutationOptions({
       onSuccess: async (updated) => {
@@ -23,21 +25,23 @@ export function RenameOrg({ org }: { org: OrgView }) {
           queryClient.invalidateQueries(trpc.orgs.pathFilter()),
           queryClient.invalidateQueries(trpc.me.pathFilter()),
         ])
-        form.reset({ name: updated.name })
+        setTyped(null)
         notify('success', `The organization is now called ${updated.name}.`)
       },
-      onError: (problem) => form.setError('name', { message: problem.message }),
+      onError: (problem) => setError(problem.message),
     }),
   )
-  const isSame = form.watch('name').trim() === org.name
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    const wrong =
+      name === '' ? 'An organization has a name.' : name.length > 80 ? 'A name has at most 80 characters.' : undefined
+    setError(wrong)
+    if (wrong === undefined) update.mutate({ org: org.slug, name })
+  }
   return (
     <Card aria-label="General">
       <CardHead title="General" />
-      <form
-        noValidate
-        className="grid gap-3 p-3"
-        onSubmit={form.handleSubmit(({ name }) => update.mutate({ org: org.slug, name: name.trim() }))}
-      >
+      <form noValidate className="grid gap-3 p-3" onSubmit={submit}>
         <Field
           id="org-name"
           label="Name"
@@ -48,15 +52,13 @@ export function RenameOrg({ org }: { org: OrgView }) {
             id="org-name"
             readOnly={!mayRename}
             aria-invalid={error !== undefined}
-            {...form.register('name', {
-              validate: (value) => value.trim() !== '' || 'An organization has a name.',
-              maxLength: { value: 80, message: 'A name has at most 80 characters.' },
-            })}
+            value={typed ?? org.name}
+            onChange={(event) => setTyped(event.target.value)}
           />
         </Field>
         {mayRename && (
           <div>
-            <Button type="submit" variant="primary" aria-disabled={isSame || update.isPending}>
+            <Button type="submit" variant="primary" aria-disabled={name === org.name || update.isPending}>
               {update.isPending ? 'Renaming' : 'Rename'}
             </Button>
           </div>

@@ -69,12 +69,12 @@ function Step({ step, number, isNow, words }: { step: ChecklistStep; number: num
     >
       <span
         className={cn(
-          'grid size-5 place-items-center rounded-full border-[1.5px] bg-surface-1 text-xs leading-none',
+          'grid size-5 place-items-center rounded-full border-[1.5px] text-xs leading-none',
           step.isDone
             ? 'border-transparent bg-ok-soft text-ok'
             : isNow
-              ? 'border-accent-solid font-semibold text-accent'
-              : 'border-strong text-fg-3',
+              ? 'border-accent-solid bg-surface-1 font-semibold text-accent'
+              : 'border-strong bg-surface-1 text-fg-3',
         )}
       >
         {step.isDone ? <Check aria-label="done" size={12} strokeWidth={2} /> : number}

@@ -12,9 +12,9 @@ export function OverviewSkeleton() {
           <Bone className="w-56" />
         </div>
         <div className="flex h-[84px] items-center gap-24 rounded-3 border border-line px-3">
-          <Bone className="h-5 w-20" />
-          <Bone className="h-5 w-20" />
-          <Bone className="h-5 w-20" />
+          <Bone shape="h-5 rounded-1" className="w-20" />
+          <Bone shape="h-5 rounded-1" className="w-20" />
+          <Bone shape="h-5 rounded-1" className="w-20" />
         </div>
         <div className="rounded-3 border border-line">
           <BoneRows rows={9} />

@@ -1,14 +1,16 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
+import { lazy, Suspense } from 'react'
 import { LinkMachineButton } from '../machines/link-machine-button.tsx'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
-import { Checklist } from './checklist.tsx'
 import { Figures } from './figures.tsx'
 import { HealthStrip } from './health-strip.tsx'
 import { Latest, Trouble } from './lists.tsx'
 import { MachinesCard } from './machines-card.tsx'
 import { OverviewSkeleton } from './overview-skeleton.tsx'
+
+const Checklist = lazy(() => import('./checklist.tsx').then((module) => ({ default: module.Checklist })))
 
 /** The checklist until a first message has arrived, then the state of the organization. */
 export function Overview({ org, origin }: { org: string; origin: string }) {
@@ -24,7 +26,9 @@ export function Overview({ org, origin }: { org: string; origin: string }) {
             {done} of {view.checklist.length} done
           </span>
         </PageBar>
-        <Checklist steps={view.checklist} origin={origin} />
+        <Suspense>
+          <Checklist steps={view.checklist} origin={origin} />
+        </Suspense>
       </>
     )
   }

@@ -9,7 +9,7 @@ import type { MenuProps } from '../ui/menu-button.tsx'
 
 export function OrgMenu({ orgs, current, ...menu }: MenuProps & { orgs: OrgSummary[]; current: OrgSummary }) {
   return (
-    <Menu {...menu} className="min-w-56">
+    <Menu {...menu}>
       <MenuGroup label="Organizations">
         {orgs.map((org) => (
           <MenuLink key={org.id} render={<Link href={paths.org(org.slug)} />}>

@@ -1,9 +1,8 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
 import { Menu as MenuIcon, Search } from 'lucide-react'
-import dynamic from 'next/dynamic'
 import { useRouter } from 'next/navigation'
-import { type ReactNode, useEffect, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
 import { lastOrgCookie, paths } from '#lib/paths.ts'
 import { LiveProvider } from '../live/live.tsx'
 import { Mark } from '../marks/mark.tsx'
@@ -14,9 +13,9 @@ import { useTRPC } from './trpc.tsx'
 import { useKeys } from './use-keys.ts'
 
 // What opens on demand is loaded on demand.
-const Palette = dynamic(() => import('./palette.tsx').then((module) => module.Palette), { ssr: false })
-const Shortcuts = dynamic(() => import('./shortcuts.tsx').then((module) => module.Shortcuts), { ssr: false })
-const Drawer = dynamic(() => import('./drawer.tsx').then((module) => module.Drawer), { ssr: false })
+const Palette = lazy(() => import('./palette.tsx').then((module) => ({ default: module.Palette })))
+const Shortcuts = lazy(() => import('./shortcuts.tsx').then((module) => ({ default: module.Shortcuts })))
+const Drawer = lazy(() => import('./drawer.tsx').then((module) => ({ default: module.Drawer })))
 
 type Overlay = 'palette' | 'shortcuts' | 'drawer'
 
@@ -78,9 +77,9 @@ export function Shell({ org: slug, children }: { org: string; children: ReactNod
           {children}
         </main>
       </div>
-      {mounted.has('palette') && <Palette org={org.data} {...control('palette')} />}
-      {mounted.has('shortcuts') && <Shortcuts {...control('shortcuts')} />}
-      {mounted.has('drawer') && <Drawer {...sidebar} {...control('drawer')} />}
+      <Suspense>{mounted.has('palette') && <Palette org={org.data} {...control('palette')} />}</Suspense>
+      <Suspense>{mounted.has('shortcuts') && <Shortcuts {...control('shortcuts')} />}</Suspense>
+      <Suspense>{mounted.has('drawer') && <Drawer {...sidebar} {...control('drawer')} />}</Suspense>
     </LiveProvider>
   )
 }

@@ -3,7 +3,6 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createTRPCClient, httpBatchLink, type TRPCClientError } from '@trpc/client'
 import { createTRPCContext } from '@trpc/tanstack-react-query'
 import { type ReactNode, useState } from 'react'
-import superjson from 'superjson'
 import { paths } from '#lib/paths.ts'
 import type { AppRouter } from '#lib/trpc/router.ts'
 
@@ -28,7 +27,7 @@ export function QueryProvider({ children }: { children: ReactNode }) {
       }),
   )
   const [trpcClient] = useState(() =>
-    createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: paths.api.trpc(), transformer: superjson })] }),
+    createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: paths.api.trpc() })] }),
   )
   return (
     <QueryClientProvider client={queryClient}>

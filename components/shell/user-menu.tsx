@@ -13,7 +13,7 @@ export function UserMenu() {
   if (!user)
     return (
       <span className="flex h-8 flex-1 items-center gap-2 px-1">
-        <Bone className="size-5 rounded-full" />
+        <Bone shape="size-5 rounded-full" />
         <Bone className="w-20" />
       </span>
     )

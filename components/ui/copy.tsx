@@ -6,7 +6,7 @@ import { cn } from './cn.ts'
 import { notify } from './notify.ts'
 
 /** Copies `text` and says so for two seconds; where the browser refuses, it says what to do instead. */
-export function CopyButton({ text, label, className }: { text: string; label: string; className?: string }) {
+export function CopyButton({ text, label, isSmall = false }: { text: string; label: string; isSmall?: boolean }) {
   const [isCopied, setCopied] = useState(false)
   useEffect(() => {
     if (!isCopied) return
@@ -24,10 +24,9 @@ export function CopyButton({ text, label, className }: { text: string; label: st
   return (
     <Button
       variant="ghost"
-      size="icon"
+      size={isSmall ? 'iconSmall' : 'icon'}
       aria-label={isCopied ? 'Copied' : label}
       title={isCopied ? 'Copied' : label}
-      className={className}
       onClick={copy}
     >
       {isCopied ? <Check aria-hidden size={14} className="text-ok" /> : <Copy aria-hidden size={14} />}

@@ -1,36 +1,32 @@
 'use client'
-import {
-  type ColumnDef,
-  createSortedRowModel,
-  type RowData,
-  rowSortingFeature,
-  type SortingState,
-  tableFeatures,
-  useTable,
-} from '@tanstack/react-table'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useState } from 'react'
+import { type ReactNode, useMemo, useState } from 'react'
 import { cn } from './cn.ts'
 
-const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSortedRowModel() })
+type Key = string | number | null
 
-export type Column<Row extends RowData> = ColumnDef<typeof features, Row> & { id: string }
+export type Column<Row> = {
+  id: string
+  header: ReactNode
+  /** What the column sorts by; absent values stand last in ascending order. Without it the head is no button. */
+  by?: (row: Row) => Key
+  cell: (row: Row) => ReactNode
+}
 /** Classes of a column's head and cells: width, alignment, from which screen width on it is there. */
 export type Layout = Record<string, string>
 
-/** For a column's `sortFn`: by what `read` gives; absent values stand last in ascending order. */
-export const by =
-  <Row,>(read: (row: Row) => string | number | null) =>
-  (a: { original: Row }, b: { original: Row }): number => {
-    const [left, right] = [read(a.original), read(b.original)]
-    if (left === null || right === null) return Number(left === null) - Number(right === null)
-    return typeof left === 'string' && typeof right === 'string'
-      ? left.localeCompare(right)
-      : Number(left) - Number(right)
-  }
+function compare(left: Key, right: Key): number {
+  if (left === null || right === null) return Number(left === null) - Number(right === null)
+  return typeof left === 'string' && typeof right === 'string'
+    ? left.localeCompare(right)
+    : Number(left) - Number(right)
+}
+
+/** Numbers and times stand from the greatest down at the first click. */
+const isNumber = <Row,>(rows: Row[], by: (row: Row) => Key): boolean => rows.some((row) => typeof by(row) === 'number')
 
 /** A table of 36 px rows whose heads sort. Rows keep their place while they change, as long as their order does. */
-export function DataTable<Row extends RowData>({
+export function DataTable<Row>({
   label,
   rows,
   columns,
@@ -44,64 +40,57 @@ export function DataTable<Row extends RowData>({
   columns: Column<Row>[]
   layout: Layout
   rowId: (row: Row) => string
-  initialSort: SortingState
+  /** The id of the column by which the rows stand at first, upwards. */
+  initialSort: string
   rowClassName?: (row: Row) => string | undefined
 }) {
-  const [sorting, setSorting] = useState<SortingState>(initialSort)
-  const table = useTable({
-    features,
-    columns,
-    data: rows,
-    getRowId: rowId,
-    state: { sorting },
-    onSortingChange: setSorting,
-    enableSortingRemoval: false,
-  })
+  const [sort, setSort] = useState({ id: initialSort, isDown: false })
+  const sorted = useMemo(() => {
+    const by = columns.find((column) => column.id === sort.id)?.by
+    if (!by) return rows
+    const sign = sort.isDown ? -1 : 1
+    return [...rows].sort((a, b) => sign * compare(by(a), by(b)))
+  }, [rows, columns, sort])
   return (
-    <table aria-label={label} className="w-full table-fixed border-collapse">
+    <table aria-label={label} className="w-full table-fixed border-collapse text-left">
       <thead>
-        {table.getHeaderGroups().map((group) => (
-          <tr key={group.id}>
-            {group.headers.map((header) => {
-              const direction = header.column.getIsSorted()
-              return (
-                <th
-                  key={header.id}
-                  scope="col"
-                  aria-sort={direction === 'asc' ? 'ascending' : direction === 'desc' ? 'descending' : undefined}
-                  className={cn(
-                    'sticky top-0 z-10 h-7 border-b border-hair bg-surface-2 px-2 text-left text-xs font-medium whitespace-nowrap text-fg-3 first:pl-4 last:pr-4',
-                    layout[header.column.id],
-                  )}
-                >
-                  {header.column.getCanSort() ? (
-                    <button
-                      type="button"
-                      onClick={header.column.getToggleSortingHandler()}
-                      className="inline-flex h-6 items-center gap-1 hover:text-fg"
-                    >
-                      <table.FlexRender header={header} />
-                      {direction === 'asc' && <ArrowUp aria-hidden size={11} />}
-                      {direction === 'desc' && <ArrowDown aria-hidden size={11} />}
-                    </button>
-                  ) : (
-                    <table.FlexRender header={header} />
-                  )}
-                </th>
-              )
-            })}
-          </tr>
-        ))}
+        <tr>
+          {columns.map(({ id, header, by }) => {
+            const isSorted = sort.id === id
+            const Arrow = sort.isDown ? ArrowDown : ArrowUp
+            return (
+              <th
+                key={id}
+                scope="col"
+                aria-sort={isSorted ? (sort.isDown ? 'descending' : 'ascending') : undefined}
+                className={cn(
+                  'sticky top-0 z-10 h-7 border-b border-hair bg-surface-2 px-2 text-xs font-medium whitespace-nowrap text-fg-3 first:pl-4 last:pr-4',
+                  layout[id],
+                )}
+              >
+                {by ? (
+                  <button
+                    type="button"
+                    onClick={() => setSort({ id, isDown: isSorted ? !sort.isDown : isNumber(rows, by) })}
+                    className="inline-flex h-6 items-center gap-1 hover:text-fg"
+                  >
+                    {header}
+                    {isSorted && <Arrow aria-hidden size={11} />}
+                  </button>
+                ) : (
+                  header
+                )}
+              </th>
+            )
+          })}
+        </tr>
       </thead>
       <tbody>
-        {table.getRowModel().rows.map((row) => (
-          <tr key={row.id} className={cn('relative hover:bg-surface-3', rowClassName?.(row.original))}>
-            {row.getAllCells().map((cell) => (
-              <td
-                key={cell.id}
-                className={cn('h-9 truncate border-b border-hair px-2 first:pl-4 last:pr-4', layout[cell.column.id])}
-              >
-                <table.FlexRender cell={cell} />
+        {sorted.map((row) => (
+          <tr key={rowId(row)} className={cn('relative hover:bg-surface-3', rowClassName?.(row))}>
+            {columns.map(({ id, cell }) => (
+              <td key={id} className={cn('h-9 truncate border-b border-hair px-2 first:pl-4 last:pr-4', layout[id])}>
+                {cell(row)}
               </td>
             ))}
           </tr>

@@ -33,7 +33,7 @@ export function Field({
 }
 
 /** A text input with the strong border (3:1). Give it the Field's id. */
-export function Input({ className, id, ...props }: ComponentProps<'input'>) {
+export function Input({ className, id, isLarge = false, ...props }: ComponentProps<'input'> & { isLarge?: boolean }) {
   return (
     <input
       id={id}
@@ -41,7 +41,8 @@ export function Input({ className, id, ...props }: ComponentProps<'input'>) {
       autoComplete="off"
       spellCheck={false}
       className={cn(
-        'h-8 w-full min-w-0 rounded-2 border border-strong bg-surface-1 px-2.5 text-fg placeholder:text-fg-3 focus-visible:rounded-2 focus-visible:border-transparent focus-visible:outline-2 focus-visible:-outline-offset-1 aria-invalid:border-fail-fill',
+        'w-full min-w-0 rounded-2 border border-strong bg-surface-1 px-2.5 text-fg placeholder:text-fg-3 focus-visible:rounded-2 focus-visible:border-transparent focus-visible:outline-2 focus-visible:-outline-offset-1 aria-invalid:border-fail-fill',
+        isLarge ? 'h-11 text-xl' : 'h-8',
         className,
       )}
       {...props}

@@ -11,18 +11,14 @@ export function Menu({
   onOpenChange,
   children,
   side = 'bottom',
-  className,
-}: MenuProps & { children: ReactNode; side?: 'bottom' | 'top'; className?: string }) {
+}: MenuProps & { children: ReactNode; side?: 'bottom' | 'top' }) {
   return (
     <Base.Root open={open} onOpenChange={(next) => onOpenChange(next)}>
       <Base.Portal>
         <Base.Positioner anchor={anchor} side={side} align="start" sideOffset={4} className="z-50">
           <Base.Popup
             finalFocus={() => anchor}
-            className={cn(
-              'min-w-48 rounded-3 bg-raised p-1 shadow-overlay transition-opacity duration-120 focus-visible:outline-none data-ending-style:opacity-0 data-starting-style:opacity-0',
-              className,
-            )}
+            className="min-w-56 rounded-3 bg-raised p-1 shadow-overlay transition-opacity duration-120 focus-visible:outline-none data-ending-style:opacity-0 data-starting-style:opacity-0"
           >
             {children}
           </Base.Popup>

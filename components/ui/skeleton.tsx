@@ -1,8 +1,8 @@
 import { cn } from './cn.ts'
 
 /** A bone of a page that is not there yet, in the final geometry. */
-export function Bone({ className }: { className?: string }) {
-  return <span aria-hidden className={cn('inline-block h-2 rounded-1 bg-surface-4', className)} />
+export function Bone({ className, shape = 'h-2 rounded-1' }: { className?: string; shape?: string }) {
+  return <span aria-hidden className={cn('inline-block bg-surface-4', shape, className)} />
 }
 
 /** Rows of a table that is not there yet. */

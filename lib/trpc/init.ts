@@ -1,6 +1,5 @@
 /** The ladder that every procedure climbs: public → signed in → member of this organization. Each rung narrows the types. */
 import { initTRPC } from '@trpc/server'
-import superjson from 'superjson'
 import { z } from 'zod'
 import { requireMembership } from '../access/authorize.ts'
 import type { BrowserCtx } from '../auth/actor.ts'
@@ -12,8 +11,8 @@ import { formatError, fromDomainError } from './errors.ts'
 /** `isOwnPage`: sent by one of our own pages, or by the server itself while it renders one. */
 export type TrpcContext = BrowserCtx & { isOwnPage: boolean }
 
+// No transformer: the views hold numbers, texts and null only, which JSON carries as they are.
 const t = initTRPC.context<TrpcContext>().create({
-  transformer: superjson,
   errorFormatter: ({ shape, error, ctx }) => formatError(shape, error, ctx?.requestId ?? null),
 })
 

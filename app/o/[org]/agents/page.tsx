@@ -1,6 +1,5 @@
 import type { Metadata } from 'next'
 import { Agents } from '#components/agents/agents.tsx'
-import { UrlState } from '#components/shell/url-state.tsx'
 import { env } from '#lib/env.ts'
 import { Hydrate } from '../../../hydrate.tsx'
 
@@ -10,9 +9,7 @@ export default async function AgentsPage({ params }: { params: Promise<{ org: st
   const { org } = await params
   return (
     <Hydrate fill={(trpc, queryClient) => queryClient.prefetchQuery(trpc.agents.list.queryOptions({ org }))}>
-      <UrlState>
-        <Agents org={org} origin={env().PUBLIC_URL} />
-      </UrlState>
+      <Agents org={org} origin={env().PUBLIC_URL} />
     </Hydrate>
   )
 }

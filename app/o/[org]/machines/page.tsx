@@ -1,6 +1,5 @@
 import type { Metadata } from 'next'
 import { Machines } from '#components/machines/machines.tsx'
-import { UrlState } from '#components/shell/url-state.tsx'
 import { env } from '#lib/env.ts'
 import { Hydrate } from '../../../hydrate.tsx'
 
@@ -10,9 +9,7 @@ export default async function MachinesPage({ params }: { params: Promise<{ org: 
   const { org } = await params
   return (
     <Hydrate fill={(trpc, queryClient) => queryClient.prefetchQuery(trpc.machines.list.queryOptions({ org }))}>
-      <UrlState>
-        <Machines org={org} origin={env().PUBLIC_URL} />
-      </UrlState>
+      <Machines org={org} origin={env().PUBLIC_URL} />
     </Hydrate>
   )
 }

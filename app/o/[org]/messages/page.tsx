@@ -1,6 +1,5 @@
 import type { Metadata } from 'next'
 import { Messages } from '#components/messages/messages.tsx'
-import { UrlState } from '#components/shell/url-state.tsx'
 
 import { Hydrate } from '../../../hydrate.tsx'
 
@@ -16,9 +15,7 @@ export default async function MessagesPage({ params }: { params: Promise<{ org: 
         )
       }
     >
-      <UrlState>
-        <Messages org={org} />
-      </UrlState>
+      <Messages org={org} />
     </Hydrate>
   )
 }
