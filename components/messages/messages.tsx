@@ -1,6 +1,6 @@
 'use client'
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import { count } from '../format/format.ts'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
@@ -39,10 +39,11 @@ export function Messages({ org }: { org: string }) {
     hold()
     setParams({ message: id }, message === null ? 'push' : 'replace')
   }
-  const close = () => {
-    release()
-    setParams({ message: null })
-  }
+  const close = () => setParams({ message: null })
+  // Also where the back button closed it.
+  useEffect(() => {
+    if (message === null) release()
+  }, [message, release])
   const step = (by: 1 | -1) => () => {
     const at = visible.findIndex((row) => row.id === message)
     const next = visible[at < 0 ? 0 : at + by]

@@ -1,5 +1,5 @@
 'use client'
-import { useState } from 'react'
+import { useCallback, useState } from 'react'
 import type { MessageRow } from '#lib/trpc/views.ts'
 
 /**
@@ -19,6 +19,6 @@ export function useHeldRows(rows: MessageRow[]): {
     visible: newer === 0 ? rows : rows.slice(newer),
     newer,
     hold: () => setFirst((before) => before ?? rows[0]?.id ?? null),
-    release: () => setFirst(null),
+    release: useCallback(() => setFirst(null), []),
   }
 }

@@ -41,7 +41,6 @@ export function Palette({
             <div className="flex h-12 items-center gap-2.5 border-b border-hair px-4">
               <Search aria-hidden size={16} className="text-fg-3" />
               <Command.Input
-                autoFocus
                 placeholder="Page, agent, machine or organization"
                 className="h-full flex-1 bg-transparent text-lg outline-none placeholder:text-fg-3"
               />

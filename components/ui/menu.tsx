@@ -14,7 +14,8 @@ export function Menu({
 }: MenuProps & { children: ReactNode; side?: 'bottom' | 'top' }) {
   return (
     <Base.Root open={open} onOpenChange={(next) => onOpenChange(next)}>
-      <Base.Portal>
+      {/* Within the sidebar's landmark: who walks a page by landmarks finds an open menu there. */}
+      <Base.Portal container={anchor?.closest<HTMLElement>('aside')}>
         <Base.Positioner anchor={anchor} side={side} align="start" sideOffset={4} className="z-50">
           <Base.Popup
             finalFocus={() => anchor}
