@@ -108,7 +108,7 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
 const layout: Layout = {
   name: '',
   status: 'w-24 max-sm:w-20',
-  machine: 'w-[150px] max-sm:w-[112px]',
+  machine: 'w-[150px] max-sm:w-[148px]',
   person: 'w-24 max-lg:hidden',
   client: 'w-[130px] max-xl:hidden',
   project: 'w-[130px] max-lg:hidden',

@@ -102,7 +102,8 @@ export function Messages({ org }: { org: string }) {
           {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}
           {list.data && rows.length === 0 && list.hasNextPage && (
             <Empty title="Nothing among the newest messages">
-              <Button onClick={more} aria-disabled={isFetchingNextPage}>
+              <p>A search looks through 50,000 messages at a time, and there are older ones.</p>
+              <Button className="w-fit" onClick={more} aria-disabled={isFetchingNextPage}>
                 {isFetchingNextPage ? 'Searching older messages' : 'Search older messages'}
               </Button>
             </Empty>

@@ -11,6 +11,8 @@ import { cn } from '../ui/cn.ts'
 
 /** Agents that a node shows before it says how many more there are. */
 const ROWS = 5
+/** A longer name takes the person's place; the initial beside it stays. */
+const LONG = 14
 
 /** Every machine with its agents, as the nodes of the network. */
 export function MachinesCard({ machines, slug }: { machines: MachineRow[]; slug: string }) {
@@ -56,7 +58,7 @@ function Node({ machine, slug }: { machine: MachineRow; slug: string }) {
         <span className={cn('mono min-w-0 flex-1 truncate font-medium', !isOnline && 'text-off')} title={machine.name}>
           {machine.name}
         </span>
-        <span className="max-w-20 truncate text-xs text-fg-3">{machine.person}</span>
+        {machine.name.length <= LONG && <span className="max-w-20 truncate text-xs text-fg-3">{machine.person}</span>}
         <Avatar name={machine.person} size={16} />
       </div>
       <ul>
