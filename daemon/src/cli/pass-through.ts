@@ -14,6 +14,8 @@ export async function passThrough(
   onPush: (handler: (push: Push) => void) => void,
 ): Promise<number> {
   const { stdin, stdout } = process
+  // Before the first output: in its usual mode the terminal makes "\r\r\n" of the program's "\r\n".
+  const giveBack = isTerminal ? takeTerminal() : () => {}
   let hasEnded = false
   const exit = new Promise<number>((resolve) => {
     onPush((push) => {
@@ -44,7 +46,6 @@ export async function passThrough(
   const signals: Signal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   const forward = (signal: Signal) => void connection.request('run.signal', { signal }).catch(() => {})
   for (const signal of signals) process.on(signal, forward)
-  const giveBack = isTerminal ? takeTerminal() : () => {}
   if (isTerminal) stdout.on('resize', resize)
   stdin.on('data', (data: Buffer) => void input(data, false))
   if (endsInput(isTerminal)) stdin.on('end', () => void input(Buffer.alloc(0), true))
