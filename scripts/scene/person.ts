@@ -20,18 +20,18 @@ export async function signIn(url: string, link: string): Promise<Person> {
 
   async function read<T>(response: Response): Promise<T> {
     const text = await response.text()
-    const body = JSON.parse(text) as { result?: { data: { json: T } }; error?: { json: { message: string } } }
-    if (body.result === undefined) throw new Error(body.error?.json.message ?? text.slice(0, 300))
-    return body.result.data.json
+    const body = JSON.parse(text) as { result?: { data: T }; error?: { message: string } }
+    if (body.result === undefined) throw new Error(body.error?.message ?? text.slice(0, 300))
+    return body.result.data
   }
 
   return {
     async query(procedure, input) {
-      const search = new URLSearchParams({ input: JSON.stringify({ json: input ?? null }) })
+      const search = new URLSearchParams({ input: JSON.stringify(input ?? null) })
       return read(await fetch(`${url}/api/trpc/${procedure}?${search}`, { headers }))
     },
     async change(procedure, input) {
-      const body = JSON.stringify({ json: input })
+      const body = JSON.stringify(input)
       return read(await fetch(`${url}/api/trpc/${procedure}`, { method: 'POST', headers, body }))
     },
     async approve(userCode, org) {
