@@ -99,6 +99,62 @@ export type MessagePage = {
   failed24h: number
 }
 
+/** One conversation of a person's inbox: with one agent, or in one channel. */
+export type ConversationRow = {
+  /** `agent:NAMEKEY` or `channel:NAMEKEY`; stands in URLs. */
+  key: string
+  kind: 'agent' | 'channel'
+  /** As registered, without `#`. */
+  name: string
+  /** The agent's machine; null for a channel, or when the agent is gone. */
+  machine: string | null
+  /** null for a channel. */
+  status: AgentStatus | null
+  lastAt: number
+  /** Who wrote last: an agent's name or `@handle`. */
+  lastFrom: string
+  /** The beginning of the newest message, one line. */
+  preview: string
+  unread: number
+}
+
+export type ConversationMessage = {
+  id: string
+  /** An agent's name, or a person's handle without `@`. */
+  from: string
+  isPerson: boolean
+  /** Written by whoever asks. */
+  isMine: boolean
+  /** The sending agent's machine; null for a person. */
+  machine: string | null
+  body: string
+  thread: string | null
+  replyTo: string | null
+  sentAt: number
+  /** How far it came: to each recipient for what a person wrote; null for what arrived here. */
+  receipts: { to: string; state: DeliveryState; reason: string | null }[] | null
+}
+
+export type ConversationPage = {
+  conversation: ConversationRow
+  /** Oldest first. */
+  rows: ConversationMessage[]
+  /** For what came before; null at the beginning. */
+  nextCursor: string | null
+}
+
+export type ChannelRow = {
+  name: string
+  topic: string | null
+  members: { kind: 'agent' | 'person'; name: string; machine: string | null; status: AgentStatus | null }[]
+  /** Whether the viewer gets its messages. */
+  isMember: boolean
+  createdBy: string
+  createdAt: number
+  lastAt: number | null
+  unread: number
+}
+
 /** One step of the way to a first message; derived from data, never stored. */
 export type ChecklistStep = {
   key: 'organization' | 'machine' | 'agent' | 'secondAgent' | 'message'
@@ -158,6 +214,11 @@ export type NewMachineKey = { key: string; machine: { id: string; name: string }
  *   machines.revoke: { org, machineId } → { done: true }
  *   messages.list: { org, cursor?, limit?, state?: 'all' | 'waiting' | 'failed', q?, since? } → MessagePage
  *   messages.get: { org, id } → MessageDetail
+ *   inbox.list: { org } → ConversationRow[]            inbox.get: { org, key, cursor? } → ConversationPage
+ *   inbox.send: { org, to, body, thread?, replyTo? } → { id, key }     `to`: Name or #channel      inbox.markRead: { org, key } → { done: true }
+ *   channels.list: { org } → ChannelRow[]              channels.create: { org, name, topic? } → ChannelRow
+ *   channels.join / channels.leave: { org, name, agent? } → { done: true }     without `agent`: the person who asks
+ *   channels.update: { org, name, topic } → ChannelRow channels.remove: { org, name } → { done: true }
  *   link.inspect: { userCode } → LinkRequestView       link.approve: { userCode, org } → { machine, org }      link.deny: { userCode } → { done: true }
  * `org` is an id or a slug; whoever is not a member gets NOT_FOUND.
  */

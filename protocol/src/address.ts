@@ -1,5 +1,6 @@
 /** What may stand after `->relay:` and `agent-relay send`. Parsing is total: a bad address is a reason, not an exception. */
-import { AgentName, ProjectName } from './names.ts'
+import type { z } from 'zod'
+import { AgentName, ChannelName, ProjectName, UserHandle } from './names.ts'
 
 export type Address =
   | { kind: 'agent'; name: string; project?: string }
@@ -15,15 +16,15 @@ export type ParsedAddress = { ok: true; address: Address } | { ok: false; reason
 export function parseAddress(text: string): ParsedAddress {
   if (text === '*') return { ok: true, address: { kind: 'own-project' } }
   if (text === '*:*') return { ok: true, address: { kind: 'everyone' } }
-  if (text.startsWith('#')) return named(text.slice(1), (channel) => ({ kind: 'channel', channel }))
-  if (text.startsWith('@')) return named(text.slice(1), (user) => ({ kind: 'user', user }))
+  if (text.startsWith('#')) return named(ChannelName, text.slice(1), (channel) => ({ kind: 'channel', channel }))
+  if (text.startsWith('@')) return named(UserHandle, text.slice(1), (user) => ({ kind: 'user', user }))
   const colon = text.indexOf(':')
-  if (colon < 0) return named(text, (name) => ({ kind: 'agent', name }))
+  if (colon < 0) return named(AgentName, text, (name) => ({ kind: 'agent', name }))
   const project = ProjectName.safeParse(text.slice(0, colon))
   if (!project.success) return { ok: false, reason: problem(text, project.error.issues[0]?.message) }
   const rest = text.slice(colon + 1)
   if (rest === '*') return { ok: true, address: { kind: 'project', project: project.data } }
-  return named(rest, (name) => ({ kind: 'agent', name, project: project.data }))
+  return named(AgentName, rest, (name) => ({ kind: 'agent', name, project: project.data }))
 }
 
 /** The text that parses to this address. */
@@ -44,8 +45,8 @@ export function formatAddress(address: Address): string {
   }
 }
 
-function named(text: string, make: (name: string) => Address): ParsedAddress {
-  const name = AgentName.safeParse(text)
+function named(grammar: z.ZodType<string>, text: string, make: (name: string) => Address): ParsedAddress {
+  const name = grammar.safeParse(text)
   return name.success
     ? { ok: true, address: make(name.data) }
     : { ok: false, reason: problem(text, name.error.issues[0]?.message) }

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { Envelope, MachineId, MessageId } from './envelope.ts'
 import { WireError } from './errors.ts'
 import { AgentName, MachineName, ProjectName } from './names.ts'
-import { Ack, DeliveryPath, DeliveryState, Gap, Hop, Receipt } from './receipt.ts'
+import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
 import { AgentStatus, Roster, type RosterDelta } from './roster.ts'
 
 export const SOCKET_PATH = '/api/socket'
@@ -98,11 +98,14 @@ export const RelayResult = z.object({
 })
 export type RelayResult = z.infer<typeof RelayResult>
 
+/** An agent's name, `@person` or `#channel`. */
+const Party = z.string().regex(/^[@#]?[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
+
 /** Headers of one message and how far it came, for the dashboard; never the body. Reported by the sender's machine. */
 export const TraceReport = z.object({
   id: MessageId,
   from: AgentName,
-  to: AgentName,
+  to: Party,
   toMachine: MachineId,
   via: z.string().max(140).optional(),
   thread: z.string().max(100).optional(),
@@ -129,6 +132,8 @@ export const ReturnBatch = z.object({
   acks: z.array(Ack).max(MAX_BATCH),
   gaps: z.array(Gap).max(MAX_BATCH),
   receipts: z.array(Receipt).max(MAX_BATCH),
+  /** Since version 2. */
+  heard: z.array(Heard).max(MAX_BATCH).optional(),
 })
 export type ReturnBatch = z.infer<typeof ReturnBatch>
 /** How a return frame reaches the sender's machine: each item with the machine that said it. */

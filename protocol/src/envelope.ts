@@ -1,6 +1,6 @@
 /** One message on its way. The same bytes travel on every path, so a change of path changes nothing else. */
 import { z } from 'zod'
-import { AGENT_NAME, AgentName, ProjectName } from './names.ts'
+import { AGENT_NAME, AgentName, ChannelName, ProjectName, UserHandle } from './names.ts'
 
 export const DAY_MS = 86_400_000
 /** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
@@ -15,11 +15,16 @@ export const OrgId = z.string().min(1).max(64)
 /** Names the conversation of one sending agent with one agent on one machine, within one outbox epoch. */
 export const StreamId = z.string().min(1).max(200)
 
+/** As whom people are addressed at the control plane's own machine; `to.user` or `to.channel` says for whom a message is. */
+export const DASHBOARD_AGENT = 'dashboard'
+
 export const Sender = z.object({
   machine: MachineId,
   agent: AgentName,
   /** The epoch under which the sender holds its name; an older one is fenced at every hop. */
   epoch: z.int().nonnegative(),
+  /** A person who wrote in the dashboard; only the control plane's own machine may say so. */
+  user: UserHandle.optional(),
 })
 
 export const Recipient = z.object({
@@ -28,6 +33,10 @@ export const Recipient = z.object({
   project: ProjectName.optional(),
   /** The address as the sender wrote it when it named more than this agent, such as `*:*`. */
   via: z.string().max(140).optional(),
+  /** The channel that this copy was sent to. */
+  channel: ChannelName.optional(),
+  /** The person for whom it is; only messages to the control plane's own machine have one. */
+  user: UserHandle.optional(),
 })
 
 export const Priority = z.union([z.literal(0), z.literal(1), z.literal(2)])

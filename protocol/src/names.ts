@@ -26,6 +26,18 @@ export const MachineName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a machine name is 1 to 63 letters, digits, ".", "-" or "_"')
 export type MachineName = z.infer<typeof MachineName>
 
+/** A person, as `@handle` names them: the GitHub login, which may start with a digit, or the local user's name. */
+export const UserHandle = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'a person is 1 to 64 letters, digits, "-" or "_"')
+export type UserHandle = z.infer<typeof UserHandle>
+
+/** A channel, as `#name` names it; matched without case like agents. */
+export const ChannelName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'a channel is 1 to 64 letters, digits, "-" or "_"')
+export type ChannelName = z.infer<typeof ChannelName>
+
 /** The slug of an organization, as it stands in URLs. */
 export const OrgSlug = z
   .string()

@@ -45,6 +45,15 @@ export const Receipt = z.object({
 })
 export type Receipt = z.infer<typeof Receipt>
 
+/** The answer to a receipt: the sender's machine has it on its disk. Until it comes, the receipt is said again. */
+export const Heard = z.object({
+  id: MessageId,
+  state: z.enum(['injected', 'seen', 'failed']),
+  /** The machine that said the receipt and gets this answer. */
+  to: MachineId,
+})
+export type Heard = z.infer<typeof Heard>
+
 /** Cumulative: every message of the stream with `seq` ≤ `upTo` is committed in the recipient machine's inbox. */
 export const Ack = z.object({
   stream: StreamId,

@@ -1,7 +1,7 @@
 /** Who is in the organization, as its machines know it. Versions only grow; a delta applies to exactly one version. */
 import { z } from 'zod'
 import { MachineId } from './envelope.ts'
-import { AgentName, MachineName, ProjectName } from './names.ts'
+import { AgentName, ChannelName, MachineName, ProjectName, UserHandle } from './names.ts'
 
 /** working, idle and waiting come from an adapter that knows; `online` when nothing better is known. */
 export const AgentStatus = z.enum(['online', 'working', 'idle', 'waiting', 'offline'])
@@ -34,11 +34,25 @@ export const RosterAgent = z.object({
 })
 export type RosterAgent = z.infer<typeof RosterAgent>
 
+export const RosterPerson = z.object({ handle: UserHandle, name: z.string().max(100) })
+export type RosterPerson = z.infer<typeof RosterPerson>
+
+export const RosterChannel = z.object({
+  name: ChannelName,
+  /** Name keys of the agents that get its messages. */
+  members: z.array(z.string().max(64)),
+})
+export type RosterChannel = z.infer<typeof RosterChannel>
+
 export const Roster = z.object({
   version: z.int().nonnegative(),
   org: z.object({ id: z.string(), slug: z.string(), name: z.string() }),
   machines: z.array(RosterMachine),
   agents: z.array(RosterAgent),
+  /** The machine under whose id the control plane takes messages for people and channels; since version 2. */
+  cloud: MachineId.optional(),
+  people: z.array(RosterPerson).optional(),
+  channels: z.array(RosterChannel).optional(),
 })
 export type Roster = z.infer<typeof Roster>
 
@@ -51,5 +65,8 @@ export const RosterDelta = z.object({
   removedMachines: z.array(MachineId),
   /** Name keys. */
   removedAgents: z.array(z.string()),
+  /** All of them, when any of them changed. */
+  people: z.array(RosterPerson).optional(),
+  channels: z.array(RosterChannel).optional(),
 })
 export type RosterDelta = z.infer<typeof RosterDelta>
