@@ -1,28 +1,25 @@
 /** The namespace `/machines`: from a daemon's first packet to its last. Frames: protocol/src/control.ts. */
 import { randomUUID } from 'node:crypto'
 import {
-  AgentClaim,
   CONTROL_VERSION,
   ControlAuth,
   type ControlEvents,
-  isPlainEnvelope,
-  MAX_BATCH,
+  isPlainBatch,
   type MachineEvents,
+  machineFrames,
   RelayBatch,
   ReturnBatch,
-  TraceReport,
   type WireError,
 } from '@agent-relay/protocol'
 import type { Namespace } from 'socket.io'
-import { z } from 'zod'
 import { machineOfKey } from '#lib/auth/machine-key.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
 import { clientAddress } from '#lib/http/request-context.ts'
 import { checkRate, countUse } from '#lib/rate-limit.ts'
 import { claimName } from '#lib/services/agents/claim-name.ts'
 import { releaseName } from '#lib/services/agents/release-name.ts'
-import { StatusInput, setStatus } from '#lib/services/agents/set-status.ts'
-import { SyncInput, syncNames } from '#lib/services/agents/sync-names.ts'
+import { setStatus } from '#lib/services/agents/set-status.ts'
+import { syncNames } from '#lib/services/agents/sync-names.ts'
 import type { Db } from '#lib/services/context.ts'
 import { assertOpened, type SessionFacts } from '#lib/services/machines/sessions.ts'
 import { answering, type Rate } from './answer.ts'
@@ -152,27 +149,21 @@ const replaced: WireError = {
     'This machine connected a second time, and the newer connection goes on. Is a copy of its home in use elsewhere?',
 }
 
-function isPlainBatch(frame: unknown): frame is RelayBatch {
-  const envelopes = (frame as { envelopes?: unknown } | null)?.envelopes
-  const isOneBatch = Array.isArray(envelopes) && envelopes.length > 0 && envelopes.length <= MAX_BATCH
-  return isOneBatch && envelopes.every(isPlainEnvelope)
-}
-
 function listenTo(session: MachineSession, { directories, relay, traces, log }: Gateway): void {
   const { ctx } = session
   const { actor } = ctx
   const { answer } = answering(session.socket, log)
-  answer('heartbeat', z.object({ at: z.number() }), ({ at }) => {
+  answer('heartbeat', machineFrames.heartbeat.input, ({ at }) => {
     session.lastBeatAt = Date.now()
     return { at, now: Date.now() }
   })
-  answer('agents.sync', SyncInput, (input) => syncNames(ctx, input))
-  answer('agents.claim', z.object({ agent: AgentClaim }), async ({ agent }) => ({
+  answer('agents.sync', machineFrames['agents.sync'].input, (input) => syncNames(ctx, input))
+  answer('agents.claim', machineFrames['agents.claim'].input, async ({ agent }) => ({
     result: await claimName(ctx, agent),
   }))
-  answer('agents.status', StatusInput, (input) => setStatus(ctx, input))
-  answer('agents.release', z.object({ name: z.string().max(64) }), (input) => releaseName(ctx, input))
-  answer('roster.get', z.object({}), async () => (await directories.open(actor.orgId)).roster)
+  answer('agents.status', machineFrames['agents.status'].input, (input) => setStatus(ctx, input))
+  answer('agents.release', machineFrames['agents.release'].input, (input) => releaseName(ctx, input))
+  answer('roster.get', machineFrames['roster.get'].input, async () => (await directories.open(actor.orgId)).roster)
   answer('relay', RelayBatch, async ({ envelopes }) => ({ results: await relay.relay(actor, envelopes) }), {
     rate: relayRate,
     cost: ({ envelopes }) => envelopes.length,
@@ -180,9 +171,9 @@ function listenTo(session: MachineSession, { directories, relay, traces, log }: 
   })
   answer('return', ReturnBatch, (batch) => relay.giveBack(actor, batch).then(() => ({ done: true })), {
     rate: relayRate,
-    cost: ({ acks, gaps, receipts }) => acks.length + gaps.length + receipts.length + 1,
+    cost: ({ acks, gaps, receipts, heard = [] }) => acks.length + gaps.length + receipts.length + heard.length + 1,
   })
-  answer('traces', z.object({ traces: z.array(TraceReport).max(1000) }), async ({ traces: reports }) => {
+  answer('traces', machineFrames.traces.input, async ({ traces: reports }) => {
     await traces.write(reports.map((report) => ({ orgId: actor.orgId, machineId: actor.machineId, report })))
     return { done: true }
   })

@@ -5,11 +5,13 @@
 import {
   type AgentClaim,
   type AgentStatusChange,
-  ClaimResult,
+  type ClaimResult,
   Envelope,
   isPlainEnvelope,
   MAX_BATCH,
-  RelayResult,
+  type MachineEvents,
+  machineFrames,
+  type RelayResult,
   type ReturnBatch,
   Returned,
   type Roster,
@@ -17,7 +19,7 @@ import {
   type TraceReport,
   type Welcome,
 } from '@agent-relay/protocol'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import type { Identity } from '../home/identity.ts'
 import { backoffMs } from './backoff.ts'
@@ -108,7 +110,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     session === undefined || !isUp
       ? Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? `Not connected to ${url}.`))
       : session.request(event, input)
-  const relays = relayQueue(async (envelopes) => read(RelayAnswer, await ask('relay', { envelopes }), 'relay').results)
+  const relays = relayQueue(async (envelopes) => read('relay', await ask('relay', { envelopes })).results)
   const returns = returnQueue(async (batch) => void (await ask('return', batch)))
   const follower = rosterFollower({
     fetch: () => ask('roster.get', {}),
@@ -117,10 +119,10 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     onBroken: () => session?.end(nonsense(url, 'roster')),
   })
 
-  function read<T>(schema: z.ZodType<T>, value: unknown, event: string): T {
-    const parsed = schema.safeParse(value)
+  function read<E extends keyof MachineEvents>(event: E, value: unknown): z.infer<(typeof machineFrames)[E]['value']> {
+    const parsed = machineFrames[event].value.safeParse(value)
     if (!parsed.success) throw nonsense(url, event)
-    return parsed.data
+    return parsed.data as z.infer<(typeof machineFrames)[E]['value']>
   }
 
   function connect(): void {
@@ -171,7 +173,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   function sync(current: Session): void {
     Promise.resolve(options.agents())
       .then((agents) => current.request('agents.sync', { agents }))
-      .then((value) => on.claims(read(SyncAnswer, value, 'agents.sync').results))
+      .then((value) => on.claims(read('agents.sync', value).results))
       .catch((error) => current.end(error instanceof RelayError ? error : nonsense(url, 'agents.sync')))
   }
 
@@ -214,7 +216,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       isUp ? relays.add(envelopes) : Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? 'Not connected.')),
     giveBack: (batch) =>
       isUp ? returns.add(batch) : Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? 'Not connected.')),
-    claim: async (agent) => read(ClaimAnswer, await ask('agents.claim', { agent }), 'agents.claim').result,
+    claim: async (agent) => read('agents.claim', await ask('agents.claim', { agent })).result,
     setStatus: async (changes) => void (await ask('agents.status', { changes })),
     release: async (name) => void (await ask('agents.release', { name })),
     leave: async () => void (await ask('agents.sync', { agents: [] })),
@@ -226,7 +228,3 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     latencyMs: () => session?.latencyMs() ?? null,
   }
 }
-
-const RelayAnswer = z.object({ results: z.array(RelayResult) })
-const SyncAnswer = z.object({ results: z.array(ClaimResult) })
-const ClaimAnswer = z.object({ result: ClaimResult })
