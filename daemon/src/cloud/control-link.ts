@@ -6,16 +6,19 @@ import {
   type AgentClaim,
   type AgentStatusChange,
   type ClaimResult,
+  CONTROL_VERSION,
   Envelope,
   isPlainEnvelope,
   MAX_BATCH,
   type MachineEvents,
   machineFrames,
+  OLDEST_CONTROL_VERSION,
   type RelayResult,
   type ReturnBatch,
   Returned,
   type Roster,
   type RosterDelta,
+  returnIn,
   type TraceReport,
   type Welcome,
 } from '@agent-relay/protocol'
@@ -50,6 +53,8 @@ type ControlHandlers = {
   claims(results: ClaimResult[]): void
   /** The control plane refuses this machine for good: no more tries until the home is linked anew. */
   refused(error: RelayError): void
+  /** The control plane sent an event that this version does not know; it was passed over. */
+  unknown(event: string): void
 }
 
 export type ControlLinkOptions = {
@@ -103,6 +108,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   let session: Session | undefined
   let isUp = false
   let state: ControlState = { state: 'stopped', reason: 'Not started.' }
+  let speaks = CONTROL_VERSION
   let attempt = 0
   let cancelRetry = (): void => undefined
 
@@ -111,7 +117,10 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       ? Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? `Not connected to ${url}.`))
       : session.request(event, input)
   const relays = relayQueue(async (envelopes) => read('relay', await ask('relay', { envelopes })).results)
-  const returns = returnQueue(async (batch) => void (await ask('return', batch)))
+  const returns = returnQueue(async (batch) => {
+    const known = returnIn(speaks, batch)
+    if (known !== undefined) await ask('return', known)
+  })
   const follower = rosterFollower({
     fetch: () => ask('roster.get', {}),
     onDelta: on.delta,
@@ -125,16 +134,20 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     return parsed.data as z.infer<(typeof machineFrames)[E]['value']>
   }
 
-  function connect(): void {
+  /** Asks for the newest version, and at once for the one before when the server is older: remembered for this connection only. */
+  function connect(version = CONTROL_VERSION): void {
     state = { state: 'connecting', reason: state.reason }
     let upAt: number | undefined
     const opened: Session = openSession({
       ...options,
       url,
       clock,
+      speaks: version,
+      onUnknown: (event) => on.unknown(event),
       onUp(welcome) {
         upAt = clock.now()
         isUp = true
+        speaks = version
         state = { state: 'connected', reason: null }
         follower.reset(welcome.roster.version)
         on.up(welcome)
@@ -147,6 +160,10 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         returns.clear(error)
         follower.reset(undefined)
         if (state.state === 'stopped') return
+        if (error.code === 'VERSION_UNSUPPORTED' && upAt === undefined) {
+          if (version > OLDEST_CONTROL_VERSION) return connect(version - 1)
+          return settleEnd(unsupported(url, options.version))
+        }
         if (upAt !== undefined && clock.now() - upAt >= STEADY_MS) attempt = 0
         settleEnd(error)
       },
@@ -166,7 +183,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       return
     }
     state = { state: 'waiting', reason: error.message }
-    cancelRetry = clock.after(backoffMs(attempt++, random), connect)
+    cancelRetry = clock.after(backoffMs(attempt++, random), () => connect())
     on.down(error)
   }
 
@@ -228,3 +245,9 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     latencyMs: () => session?.latencyMs() ?? null,
   }
 }
+
+const unsupported = (url: string, version: string): RelayError =>
+  new RelayError(
+    'VERSION_UNSUPPORTED',
+    `${url} speaks none of the versions ${OLDEST_CONTROL_VERSION} to ${CONTROL_VERSION} of this agent-relay (${version}): install the one that it serves: npm install --global ${url}/agent-relay.tgz, then agent-relay down and agent-relay up`,
+  )
