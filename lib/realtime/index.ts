@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import { hostname } from 'node:os'
 import {
+  controlVersions,
   DASHBOARD_NAMESPACE,
+  deltaIn,
   MACHINES_NAMESPACE,
   MAX_SOCKET_BUFFER_BYTES,
   SOCKET_PATH,
@@ -67,7 +69,9 @@ export async function startRealtime({
   const drains = new WeakMap<MachineSession, Drain>()
   const directories = createDirectories({
     db,
-    onDelta: (orgId, delta) => void machines.to(orgRoom(orgId)).emit('roster', delta),
+    onDelta(orgId, delta) {
+      for (const { v } of controlVersions) machines.to(orgRoom(orgId, v)).emit('roster', deltaIn(v, delta))
+    },
     onError: (error, orgId) => log.error({ err: error, org: orgId }, 'roster not read'),
   })
   const traces = createTraceWriter(db)

@@ -8,8 +8,10 @@ import { ErrorCode } from './errors.ts'
 import { AgentName, ProjectName } from './names.ts'
 import { DeliveryPath, DeliveryState, Hop } from './receipt.ts'
 import { AgentStatus } from './roster.ts'
+import { LOCAL_VERSION, OLDEST_LOCAL_VERSION } from './versions.ts'
 
-export const LOCAL_VERSION = 1
+export { LOCAL_VERSION, OLDEST_LOCAL_VERSION }
+
 /** A line longer than this closes the connection: body limit plus JSON's worst escaping of it. */
 export const MAX_LINE_BYTES = 2 * 1024 * 1024
 
@@ -119,6 +121,8 @@ export type LocalRequestType = LocalRequest['type']
 
 /* Results, by request */
 
+const Done = z.object({ done: z.literal(true) })
+
 export const SentMessage = z.object({
   id: MessageId,
   agent: AgentName,
@@ -203,31 +207,45 @@ export const TraceView = z.object({
 })
 export type TraceView = z.infer<typeof TraceView>
 
-export type LocalResults = {
-  register: { name: string; token: string; epoch: number | null; claim: 'granted' | 'pending' | 'local' }
-  send: { id: string; messages: SentMessage[] }
-  wait: { messages: SentMessage[]; isReached: boolean }
-  subscribe: { waiting: number }
-  mark: { marked: number }
-  inbox: { agent: string; entries: InboxEntry[] }
-  agents: { agents: AgentView[] }
-  whoami: { agent: string | null; machine: string; machineId: string; org: string | null; person: string }
-  status: StatusView
-  trace: TraceView
-  run: { name: string; pid: number }
-  'run.input': { done: true }
-  'run.ack': { done: true }
-  'run.resize': { done: true }
-  'run.signal': { done: true }
-  reload: { done: true }
-  shutdown: { done: true }
-}
+/** The value of `ok`, by request. */
+export const localResults = {
+  register: z.object({
+    name: z.string(),
+    token: z.string(),
+    epoch: z.int().nullable(),
+    claim: z.enum(['granted', 'pending', 'local']),
+  }),
+  send: z.object({ id: MessageId, messages: z.array(SentMessage) }),
+  wait: z.object({ messages: z.array(SentMessage), isReached: z.boolean() }),
+  subscribe: z.object({ waiting: z.int().nonnegative() }),
+  mark: z.object({ marked: z.int().nonnegative() }),
+  inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry) }),
+  agents: z.object({ agents: z.array(AgentView) }),
+  whoami: z.object({
+    agent: z.string().nullable(),
+    machine: z.string(),
+    machineId: z.string(),
+    org: z.string().nullable(),
+    person: z.string(),
+  }),
+  status: StatusView,
+  trace: TraceView,
+  run: z.object({ name: z.string(), pid: z.int() }),
+  'run.input': Done,
+  'run.ack': Done,
+  'run.resize': Done,
+  'run.signal': Done,
+  reload: Done,
+  shutdown: Done,
+} as const satisfies Record<LocalRequestType, z.ZodType>
+export type LocalResults = { [T in LocalRequestType]: z.infer<(typeof localResults)[T]> }
 
 /* Daemon → client */
 
 export const WelcomeFrame = z.object({
   type: z.literal('welcome'),
-  v: z.literal(LOCAL_VERSION),
+  /** The version that was asked for, and is spoken from here on. */
+  v: z.int().min(OLDEST_LOCAL_VERSION).max(LOCAL_VERSION),
   daemon: z.string(),
   agent: z.string().nullable(),
 })

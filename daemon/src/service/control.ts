@@ -85,6 +85,7 @@ export function createControl({ paths, store, log, version, engine }: Options): 
           const known = failed.flatMap((receipt) => store.read.outHeader(receipt.id) ?? [])
           submit({ type: 'returned', returned, known })
         },
+        unknown: (event) => log.info(`the control plane sent ${event}, which this version passes over`),
         claims: (results) => submit({ type: 'claims', results }),
         refused(error) {
           log.error(`the control plane refuses this machine: ${error.message}`)
