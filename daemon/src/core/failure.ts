@@ -78,6 +78,7 @@ export function notify(state: State, agentKey: string, text: string, turn: Turn)
     body: text,
     sizeBytes: text.length,
     reason: null,
+    retryOf: null,
   }
   acceptHere(state, agent, row, turn)
 }

@@ -147,5 +147,6 @@ function rowOf(state: State, envelope: Envelope, turn: Turn): MessageRow {
     body: envelope.body,
     sizeBytes: utf8Length(envelope.body),
     reason: null,
+    retryOf: null,
   }
 }

@@ -106,6 +106,7 @@ function rowOf(
     body: event.body,
     sizeBytes: event.sizeBytes,
     reason: null,
+    retryOf: null,
   }
 }
 

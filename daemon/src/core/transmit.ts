@@ -14,7 +14,7 @@ export function retryDelay(state: State, stream: OutStream): number {
 /** What goes out now; the sender's epoch and the remaining time to live are those of this moment. */
 export function transmit(stream: OutStream, entry: OutEntry, epoch: number, turn: Turn): Outgoing {
   entry.attempts++
-  if (entry.n > 0) turn.ops.push({ op: 'attempt', n: entry.n, at: turn.now, attempts: entry.attempts })
+  if (entry.n > 0) turn.ops.push({ op: 'attempt', n: entry.n, at: turn.now, attempts: entry.attempts, path: 'relay' })
   return {
     n: entry.n,
     id: entry.id,
