@@ -98,8 +98,8 @@ export class MachineSession {
   }
 
   giveReturned(returned: Returned): void {
-    const { acks, gaps, receipts } = returned.batch
-    this.#bufferedBytes += 200 * (acks.length + gaps.length + receipts.length)
+    const { acks, gaps, receipts, heard = [] } = returned.batch
+    this.#bufferedBytes += 200 * (acks.length + gaps.length + receipts.length + heard.length)
     this.socket.emit('returned', returned)
   }
 

@@ -41,8 +41,8 @@ const Acknowledgement = ReturnBatch.partial().extend({ read: z.array(z.uuid()).m
 export const postAck = endpoint(
   { who: 'machine', body: Acknowledgement, maxBytes: 1024 * 1024 },
   async ({ ctx, input }) => {
-    const { acks = [], gaps = [], receipts = [], read } = input
-    await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts })
+    const { acks = [], gaps = [], receipts = [], heard = [], read } = input
+    await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts, heard })
     await deleteReturns(ctx.db, ctx.actor.machineId, read)
     return { done: true }
   },

@@ -123,9 +123,11 @@ export type ReturnQueue = {
   clear(error: RelayError): void
 }
 
-/** Gathers acknowledgements, gaps and receipts; of several acknowledgements of one stream only the furthest goes out. */
+const nothing = (): Required<ReturnBatch> => ({ acks: [], gaps: [], receipts: [], heard: [] })
+
+/** Gathers acknowledgements, gaps, receipts and their answers; of several acknowledgements of one stream only the furthest goes out. */
 export function returnQueue(send: (batch: ReturnBatch) => Promise<void>): ReturnQueue {
-  let waiting: ReturnBatch = { acks: [], gaps: [], receipts: [] }
+  let waiting = nothing()
   let calls: { resolve(): void; reject(error: unknown): void }[] = []
   let isScheduled = false
 
@@ -134,7 +136,7 @@ export function returnQueue(send: (batch: ReturnBatch) => Promise<void>): Return
     if (calls.length === 0) return
     const settled = calls
     const batches = split({ ...waiting, acks: furthest(waiting.acks) })
-    waiting = { acks: [], gaps: [], receipts: [] }
+    waiting = nothing()
     calls = []
     Promise.all(batches.map(send)).then(
       () => {
@@ -152,6 +154,7 @@ export function returnQueue(send: (batch: ReturnBatch) => Promise<void>): Return
         for (const ack of batch.acks) waiting.acks.push(ack)
         for (const gap of batch.gaps) waiting.gaps.push(gap)
         for (const receipt of batch.receipts) waiting.receipts.push(receipt)
+        for (const answer of batch.heard ?? []) waiting.heard.push(answer)
         calls.push({ resolve, reject })
         if (isScheduled) return
         isScheduled = true
@@ -161,7 +164,7 @@ export function returnQueue(send: (batch: ReturnBatch) => Promise<void>): Return
     clear(error) {
       const dropped = calls
       calls = []
-      waiting = { acks: [], gaps: [], receipts: [] }
+      waiting = nothing()
       for (const call of dropped) call.reject(error)
     },
   }
@@ -177,10 +180,17 @@ function furthest(acks: ReturnBatch['acks']): ReturnBatch['acks'] {
   return [...byStream.values()]
 }
 
-function split({ acks, gaps, receipts }: ReturnBatch): ReturnBatch[] {
-  const count = Math.max(1, Math.ceil(Math.max(acks.length, gaps.length, receipts.length) / MAX_BATCH))
+/**
+ * As many frames as are needed. Acknowledgements are in the last ones: a refusal that is read after the acknowledgement which
+ * covers it would find its message accepted.
+ */
+function split({ acks, gaps, receipts, heard }: Required<ReturnBatch>): ReturnBatch[] {
+  const framesOf = (all: unknown[]): number => Math.ceil(all.length / MAX_BATCH)
+  const count = Math.max(1, framesOf(acks), framesOf(gaps), framesOf(receipts), framesOf(heard))
   return Array.from({ length: count }, (_, n) => {
-    const part = <T>(all: T[]): T[] => all.slice(n * MAX_BATCH, (n + 1) * MAX_BATCH)
-    return { acks: part(acks), gaps: part(gaps), receipts: part(receipts) }
+    const part = <T>(all: T[], frame = n): T[] => all.slice(frame * MAX_BATCH, (frame + 1) * MAX_BATCH)
+    const ackFrame = n - (count - framesOf(acks))
+    const batch = { acks: ackFrame < 0 ? [] : part(acks, ackFrame), gaps: part(gaps), receipts: part(receipts) }
+    return heard.length > n * MAX_BATCH ? { ...batch, heard: part(heard) } : batch
   })
 }

@@ -87,7 +87,8 @@ export type CoreEvent =
   /** `known`: headers of those ids that may have left the core's memory. */
   | { type: 'mark'; reply: Reply; agent: string; ids: string[]; state: 'injected' | 'seen'; known: InHeader[] }
   | { type: 'linked'; identity: LinkIdentity | null }
-  | { type: 'up'; roster: Roster }
+  /** `now`: the control plane's clock in ms since 1970, for display. */
+  | { type: 'up'; roster: Roster; now?: number }
   | { type: 'down' }
   /** A direct link to this machine, proved on both sides, came up or went down. */
   | { type: 'peer'; machine: string; isUp: boolean }
@@ -149,8 +150,11 @@ export type Effect =
   | { type: 'release'; name: string }
   /** A person's name was changed because somebody else has it. */
   | { type: 'renamed'; from: string; to: string }
-  /** A message sent from here came further, for those who wait for it and for the dashboard. */
-  | { type: 'progress'; id: string; state: DeliveryState }
+  /**
+   * A message sent from here came further, for those who wait for it and for the dashboard. `isHearsay`: a machine says so of
+   * a message that left the core's memory; it is true when its row says so too.
+   */
+  | { type: 'progress'; id: string; state: DeliveryState; isHearsay?: true }
   | { type: 'log'; level: 'info' | 'warn'; text: string }
 
 /** `out` was sent from here to another machine, `in` came from one, `local` stays here and is both. */
@@ -212,7 +216,7 @@ export type Op =
     }
   /** A later word about a message sent from here, by its id; ignored unless it says more than is known. */
   | { op: 'receipt'; id: string; machine: string; state: DeliveryState; at: number; reason?: ErrorCode; note?: string }
-  | { op: 'attempt'; n: number; at: number; attempts: number; path: 'relay' | 'direct' }
+  | { op: 'attempt'; n: number; at: number; attempts: number; path: DeliveryPath }
   /** The senders' machine heard this state of these messages, or the core stopped saying it: their receipts are not owed any more. */
   | { op: 'told'; ns: number[]; state: DeliveryState }
   /** What became of a dead letter; `as` is the message sent in its place. */

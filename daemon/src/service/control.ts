@@ -71,7 +71,7 @@ export function createControl({ paths, store, log, version, engine }: Options): 
             type: 'linked',
             identity: { machine: welcome.machine, org: welcome.roster.org, person: welcome.person },
           })
-          submit({ type: 'up', roster: welcome.roster })
+          submit({ type: 'up', roster: welcome.roster, now: welcome.now })
         },
         down(reason) {
           log.warn(`not connected to ${to.url}`, { reason: reason.message })

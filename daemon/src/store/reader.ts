@@ -60,7 +60,7 @@ export function createReader(db: DatabaseSync): Reader {
   const byId = db.prepare('SELECT * FROM message WHERE id = ? ORDER BY n DESC LIMIT 1')
   const byPrefix = db.prepare('SELECT * FROM message WHERE id >= ?1 AND id < ?2 ORDER BY n DESC LIMIT ?3')
   const inHeader = db.prepare(
-    'SELECT n, from_machine, way, at FROM message WHERE id = ? AND to_key = ? AND way > 0 ORDER BY n DESC LIMIT 1',
+    'SELECT n, from_machine, way, at FROM message WHERE id = ? AND to_key = ? AND way > 0 AND state <> 5 ORDER BY n DESC LIMIT 1',
   )
   const outHeader = db.prepare(
     'SELECT from_agent, to_agent, to_machine, state FROM message WHERE id = ? AND way = 0 LIMIT 1',
