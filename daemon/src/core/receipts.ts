@@ -3,9 +3,9 @@
  * message's row owes its receipt as long as its state is later than what was heard; memory holds the newest of them.
  */
 import type { ErrorCode, Heard, Receipt } from '@agent-relay/protocol'
+import type { Frames } from './frames.ts'
 import { HEARD_MS, RECEIPT_FIRST_MS, RECEIPT_MAX_MS, RECEIPT_TRIES, RECEIPTS } from './limits.ts'
 import { linkTo, pathTo } from './paths.ts'
-import type { Frames } from './returns.ts'
 import { type Debt, type Owed, type ReceiptState, type State, wakeBy } from './state.ts'
 import type { Turn } from './turn.ts'
 

@@ -1,48 +1,24 @@
 /** What goes back to senders' machines, and what comes back to us as one: acknowledgements, gaps, receipts, answers to receipts. */
-import type { Receipt, ReturnBatch, Returned } from '@agent-relay/protocol'
+import type { Receipt, Returned } from '@agent-relay/protocol'
 import { acknowledged, gapTold } from './acknowledge.ts'
 import { failOut, notifyFailed } from './failure.ts'
+import { type Frames, openFrames } from './frames.ts'
 import { FAILED_LATELY, GAP_MS } from './limits.ts'
 import { reroute } from './moves.ts'
-import { linkTo, pathTo } from './paths.ts'
 import { answerReceipts, heardOf, noteHeard, sayReceipts } from './receipts.ts'
 import { type InStream, type State, wakeBy } from './state.ts'
 import type { OutHeader, Turn } from './turn.ts'
 
-type Batch = Required<ReturnBatch>
-
-/** The frames of one turn, one for each path. */
-export type Frames = {
-  /** The frame that reaches this machine now; undefined while none does. */
-  to(machine: string): Batch | undefined
-  relay(): Batch | undefined
-}
-
 /** Everything that this turn has to say to senders' machines, one frame per path. The last thing of a turn. */
 export function giveBack(state: State, turn: Turn): void {
-  const direct = new Map<string, Batch>()
-  let relay: Batch | undefined
-  const frames: Frames = {
-    relay() {
-      if (state.isUp) relay ??= emptyBatch()
-      return relay
-    },
-    to(machine) {
-      const path = pathTo(state, linkTo(state, machine))
-      if (path !== 'direct') return path === null ? undefined : frames.relay()
-      const known = direct.get(machine) ?? emptyBatch()
-      direct.set(machine, known)
-      return known
-    },
-  }
+  if (state.toAck.size + state.gaps.size + state.debts.size + state.heard.size === 0) return
+  const frames = openFrames(state)
   for (const [stream, isForRelay] of state.toAck) acknowledge(stream, isForRelay, frames)
   state.toAck.clear()
   askForGaps(state, frames, turn)
   sayReceipts(state, frames, turn)
   answerReceipts(state, frames, turn)
-  if (relay !== undefined && !isEmpty(relay)) turn.effects.push({ type: 'return', batch: toWire(relay) })
-  for (const [machine, batch] of direct)
-    if (!isEmpty(batch)) turn.effects.push({ type: 'directReturn', machine, batch: toWire(batch) })
+  frames.close(turn)
 }
 
 /** Without a path nothing is said: the sender asks again. */
@@ -124,9 +100,3 @@ function rememberFailed(state: State, id: string): void {
     return
   }
 }
-
-const emptyBatch = (): Batch => ({ acks: [], gaps: [], receipts: [], heard: [] })
-const isEmpty = ({ acks, gaps, receipts, heard }: Batch): boolean =>
-  acks.length + gaps.length + receipts.length + heard.length === 0
-/** Version 1 knows no answers: they are only there when there are some. */
-const toWire = ({ heard, ...batch }: Batch): ReturnBatch => (heard.length === 0 ? batch : { ...batch, heard })
