@@ -109,8 +109,8 @@ function resync(state: State, stream: OutStream, upTo: number, turn: Turn): void
   for (const entry of stream.entries.filter((candidate) => !candidate.isVoid).reverse())
     failOut(state, stream, entry, { reason: 'CONFLICT', note }, turn)
   for (const entry of stream.entries) if (entry.n > 0) turn.ops.push({ op: 'void-done', n: entry.n })
-  stream.entries = []
   rewind(state, stream)
+  stream.entries = []
   stream.nextSeq = upTo + 1
   stream.sentTo = stream.nextSeq
   state.grown.add(stream)

@@ -24,7 +24,7 @@ export function pumpAll(state: State, turn: Turn): void {
 
 type Pumping = { path: Path; streams: OutStream[]; turn: Turn }
 
-/** Each stream in its turn gets a share until nothing is left or the link is full; then those that got least go on first. */
+/** Each stream in its turn gets a share until nothing is left or the link is full; then those that had no turn yet go on first. */
 function share(state: State, link: OutLink, { path, streams, turn }: Pumping): Outgoing[] {
   const outgoing: Outgoing[] = []
   let ring = link.waiting.size === 0 ? streams : [...new Set([...link.waiting, ...streams])]
@@ -32,12 +32,13 @@ function share(state: State, link: OutLink, { path, streams, turn }: Pumping): O
   while (ring.length > 0) {
     const unfinished: OutStream[] = []
     for (const [at, stream] of ring.entries()) {
+      const before = outgoing.length
       const end = pump(state, stream, { path, outgoing, turn, isAlone: ring.length === 1 })
+      if (end === 'share' || (end === 'full' && outgoing.length > before)) unfinished.push(stream)
       if (end === 'full') {
-        link.waiting = new Set([...ring.slice(at), ...unfinished])
+        link.waiting = new Set([...ring.slice(unfinished.at(-1) === stream ? at + 1 : at), ...unfinished])
         return outgoing
       }
-      if (end === 'share') unfinished.push(stream)
     }
     ring = unfinished
   }

@@ -74,8 +74,8 @@ export function coreMachine(agents: Person[] = [ALICE, BOB, CAROL]) {
   function join(): void {
     run({ type: 'linked', identity: { machine: { id: ME, name: 'alice' }, org, person: 'alice' } })
     run({ type: 'up', roster: rosterWith(agents) })
-    for (const { name, machine, epoch = 1 } of agents)
-      if (machine === ME) run({ type: 'claims', results: [{ ok: true, name, epoch }] })
+    const mine = agents.filter((agent) => agent.machine === ME)
+    run({ type: 'claims', results: mine.map(({ name, epoch = 1 }) => ({ ok: true, name, epoch })) })
   }
 
   run({ type: 'linked', identity: { machine: { id: ME, name: 'alice' }, org, person: 'alice' } })
