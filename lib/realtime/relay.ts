@@ -129,7 +129,7 @@ const full: WireError = {
   message: `The recipient is away and its mailbox is full (${MAILBOX_MAX_MESSAGES} messages or 64 MiB). The message stays with its sender and is tried again.`,
 }
 
-function bySender({ acks, gaps, receipts }: ReturnBatch): Map<string, ReturnBatch> {
+function bySender({ acks, gaps, receipts, heard = [] }: ReturnBatch): Map<string, ReturnBatch> {
   const parts = new Map<string, ReturnBatch>()
   const part = (to: string): ReturnBatch => {
     const known = parts.get(to)
@@ -141,5 +141,10 @@ function bySender({ acks, gaps, receipts }: ReturnBatch): Map<string, ReturnBatc
   for (const ack of acks) part(ack.to).acks.push(ack)
   for (const gap of gaps) part(gap.to).gaps.push(gap)
   for (const receipt of receipts) part(receipt.to).receipts.push(receipt)
+  for (const answer of heard) {
+    const { heard: known } = part(answer.to)
+    if (known) known.push(answer)
+    else part(answer.to).heard = [answer]
+  }
   return parts
 }

@@ -180,11 +180,17 @@ function furthest(acks: ReturnBatch['acks']): ReturnBatch['acks'] {
   return [...byStream.values()]
 }
 
+/**
+ * As many frames as are needed. Acknowledgements are in the last ones: a refusal that is read after the acknowledgement which
+ * covers it would find its message accepted.
+ */
 function split({ acks, gaps, receipts, heard }: Required<ReturnBatch>): ReturnBatch[] {
-  const longest = Math.max(acks.length, gaps.length, receipts.length, heard.length)
-  return Array.from({ length: Math.max(1, Math.ceil(longest / MAX_BATCH)) }, (_, n) => {
-    const part = <T>(all: T[]): T[] => all.slice(n * MAX_BATCH, (n + 1) * MAX_BATCH)
-    const batch: ReturnBatch = { acks: part(acks), gaps: part(gaps), receipts: part(receipts) }
+  const framesOf = (all: unknown[]): number => Math.ceil(all.length / MAX_BATCH)
+  const count = Math.max(1, framesOf(acks), framesOf(gaps), framesOf(receipts), framesOf(heard))
+  return Array.from({ length: count }, (_, n) => {
+    const part = <T>(all: T[], frame = n): T[] => all.slice(frame * MAX_BATCH, (frame + 1) * MAX_BATCH)
+    const ackFrame = n - (count - framesOf(acks))
+    const batch = { acks: ackFrame < 0 ? [] : part(acks, ackFrame), gaps: part(gaps), receipts: part(receipts) }
     return heard.length > n * MAX_BATCH ? { ...batch, heard: part(heard) } : batch
   })
 }

@@ -250,7 +250,7 @@ function takenElsewhere(state: State, name: string, now: number): WireError | un
   if (holder === undefined || holder.machine === selfId(state)) return undefined
   const isTaken = (key: string): boolean => state.agents.has(key) || (state.roster?.agents.has(key) ?? false)
   const suggestion = suggestName(name, isTaken)
-  const seen = holder.lastSeenAt === null ? '' : `, last seen ${ago(now, holder.lastSeenAt)}`
+  const seen = holder.lastSeenAt === null ? '' : `, last seen ${ago(now + state.cloudAheadMs, holder.lastSeenAt)}`
   return {
     code: 'NAME_TAKEN',
     message: `${holder.name} is held by ${holder.person} on ${machineName(state, holder.machine)}${seen}: take ${suggestion}, or another name.`,

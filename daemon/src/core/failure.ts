@@ -1,8 +1,8 @@
 /** A message that will not arrive: its sender's agent is told in-band, with what to do next. */
 import { type ErrorCode, MAX_TTL_MS, nameKey } from '@agent-relay/protocol'
 import { acceptHere, remove } from './hand-over.ts'
-import { RECEIPTS } from './limits.ts'
 import { failEntry } from './outbox.ts'
+import { owe } from './receipts.ts'
 import {
   type InEntry,
   type LocalAgent,
@@ -12,7 +12,7 @@ import {
   selfId,
   selfPerson,
 } from './state.ts'
-import type { Turn } from './turn.ts'
+import { answer, must, type Reply, type Turn } from './turn.ts'
 
 /** From whom notices come; no agent can be called so. */
 export const RELAY_SENDER = '[relay]'
@@ -29,10 +29,10 @@ export function failOut(state: State, stream: OutStream, entry: OutEntry, why: W
 /** Ends a message that waits in an inbox here and tells its sender, wherever that is. */
 export function failIn(state: State, agent: LocalAgent, entry: InEntry, why: Why, turn: Turn): void {
   remove(agent, entry)
-  turn.ops.push({ op: 'state', n: entry.n, state: 'failed', at: turn.now, isOpen: false, ...why })
+  // On disk before anybody hears of it: after a crash it would be handed over all the same.
+  must(turn, { op: 'state', n: entry.n, state: 'failed', at: turn.now, isOpen: false, ...why })
   if (entry.fromMachine !== undefined) {
-    if (state.receipts.length < RECEIPTS)
-      state.receipts.push({ id: entry.id, state: 'failed', to: entry.fromMachine, reason: why.reason, note: why.note })
+    owe(state, entry.fromMachine, { n: entry.n, id: entry.id, state: 'failed', ...why })
     return
   }
   turn.effects.push({ type: 'progress', id: entry.id, state: 'failed' })
@@ -46,7 +46,7 @@ export function notifyFailed(
   failed: { id: string; to: string; note: string },
   turn: Turn,
 ): void {
-  const text = `Message ${failed.id} to ${failed.to} was not delivered: ${failed.note}. What became of it: agent-relay trace ${failed.id}`
+  const text = `Message ${failed.id} to ${failed.to} was not delivered: ${failed.note}. To send it again: agent-relay dead retry ${failed.id}`
   notify(state, senderKey, text, turn)
 }
 
@@ -78,6 +78,25 @@ export function notify(state: State, agentKey: string, text: string, turn: Turn)
     body: text,
     sizeBytes: text.length,
     reason: null,
+    retryOf: null,
   }
   acceptHere(state, agent, row, turn)
+}
+
+/** An agent's adapter will not try these again: their senders are told why. What is marked already stays as it is. */
+export function giveUp(
+  state: State,
+  agent: LocalAgent,
+  { ids, note, reply }: { ids: string[]; note: string; reply: Reply },
+  turn: Turn,
+): void {
+  let marked = 0
+  for (const id of ids) {
+    const entry = agent.waiting.get(id)
+    if (entry === undefined) continue
+    marked++
+    failIn(state, agent, entry, { reason: 'UNAVAILABLE', note: note.slice(0, 200) }, turn)
+  }
+  state.touched.add(agent)
+  answer(turn, reply, { type: 'marked', marked })
 }

@@ -1,6 +1,7 @@
 /** From the inbox to the agent: pushed in order within a window, gone only on evidence, pushed again to the next receiver. */
 import { nameKey } from '@agent-relay/protocol'
-import { PUSH_BYTES, PUSH_MESSAGES, RECEIPTS } from './limits.ts'
+import { PUSH_BYTES, PUSH_MESSAGES } from './limits.ts'
+import { owe } from './receipts.ts'
 import { type InEntry, type LocalAgent, type State, wakeBy } from './state.ts'
 import { answer, type InHeader, type MessageRow, must, type Reply, type Turn } from './turn.ts'
 
@@ -111,16 +112,11 @@ export function remove(agent: LocalAgent, entry: InEntry): void {
 
 function tellSender(
   state: State,
-  header: { id: string; fromMachine: string | undefined; acceptedAt: number },
+  header: { n: number; id: string; fromMachine: string | undefined; acceptedAt: number },
   to: 'injected' | 'seen',
   turn: Turn,
 ): void {
-  if (header.fromMachine === undefined) turn.effects.push({ type: 'progress', id: header.id, state: to })
-  else if (state.receipts.length < RECEIPTS)
-    state.receipts.push({
-      id: header.id,
-      state: to,
-      to: header.fromMachine,
-      afterMs: Math.max(0, turn.now - header.acceptedAt),
-    })
+  const { n, id, fromMachine } = header
+  if (fromMachine === undefined) turn.effects.push({ type: 'progress', id, state: to })
+  else owe(state, fromMachine, { n, id, state: to, afterMs: Math.max(0, turn.now - header.acceptedAt) })
 }

@@ -1,72 +1,99 @@
 /** Envelopes from other machines: each stream in order and once, by a watermark that never moves over a hole. */
 import { type Envelope, MAX_TTL_MS, nameKey, utf8Length } from '@agent-relay/protocol'
 import { acceptHere } from './hand-over.ts'
-import { GAP_MS, HOLD_BYTES, HOLD_MESSAGES, INBOX_MESSAGES, WINDOW_MESSAGES } from './limits.ts'
+import {
+  GAP_MS,
+  HOLD_ALL_BYTES,
+  HOLD_ALL_MESSAGES,
+  HOLD_BYTES,
+  HOLD_MESSAGES,
+  INBOX_MESSAGES,
+  WINDOW_MESSAGES,
+} from './limits.ts'
 import { traffic } from './outbox.ts'
-import { type InStream, type Refusal, type State, selfId, wakeBy } from './state.ts'
-import type { MessageRow, Turn } from './turn.ts'
+import { type InStream, type Refusal, type State, selfId, selfName, wakeBy } from './state.ts'
+import { type MessageRow, must, type Turn } from './turn.ts'
 
 export const inStreamKey = (machine: string, outboxEpoch: string, stream: string): string =>
   `${machine} ${outboxEpoch} ${stream}`
 
-/** Takes one envelope as it came from the relay or a peer; anything but the next of its stream waits, or is known. */
-export function receive(state: State, envelope: Envelope, turn: Turn): void {
-  const problem = misdirected(state, envelope)
-  if (problem !== undefined) {
-    turn.effects.push({ type: 'log', level: 'warn', text: `dropped an envelope: ${problem}` })
-    return
+/** Takes what came from the relay, or from the machine `peer` by its direct link. */
+export function receive(state: State, envelopes: Envelope[], peer: string | undefined, turn: Turn): void {
+  const problems: string[] = []
+  for (const envelope of envelopes) {
+    const problem = misdirected(state, envelope, peer)
+    if (problem === undefined) receiveOne(state, envelope, peer, turn)
+    else problems.push(problem)
   }
+  if (problems.length === 0) return
+  const what = problems.length === 1 ? 'an envelope' : `${problems.length} envelopes`
+  turn.effects.push({ type: 'log', level: 'warn', text: `dropped ${what}: ${problems[0]}` })
+}
+
+/** Anything but the next of its stream waits, or is known. */
+function receiveOne(state: State, envelope: Envelope, peer: string | undefined, turn: Turn): void {
   const stream = streamOf(state, envelope)
   // Whatever it is, the sender gets to hear how far this stream is.
-  state.toAck.add(stream)
+  state.toAck.set(stream, peer === undefined || state.toAck.get(stream) === true)
   if (envelope.seq < stream.next) return
   if (envelope.seq > stream.next) {
     hold(state, stream, envelope, turn)
     return
   }
-  if (!accept(state, stream, envelope, turn)) return
+  if (!accept(state, stream, { envelope, at: turn.now }, turn)) return
+  if (envelope.seq === 0) remember(state, stream)
   for (let next = stream.held.get(stream.next); next !== undefined; next = stream.held.get(stream.next)) {
-    if (!accept(state, stream, next.envelope, turn)) break
+    if (!accept(state, stream, next, turn)) break
   }
-  stream.gapAt = stream.held.size > 0 ? turn.now + GAP_MS : Number.POSITIVE_INFINITY
-  wakeBy(state, stream.gapAt)
+  waitForGap(state, stream, stream.held.size > 0 ? turn.now + GAP_MS : Number.POSITIVE_INFINITY)
 }
 
 /** Puts what came too early aside, within bounds; what does not fit comes again. */
 function hold(state: State, stream: InStream, envelope: Envelope, turn: Turn): void {
-  if (stream.held.has(envelope.seq) || stream.held.size >= HOLD_MESSAGES) return
+  // Nobody who keeps to the window is further ahead, and it would keep its place until the stream is there.
+  if (envelope.seq >= stream.next + WINDOW_MESSAGES) return
+  if (stream.held.has(envelope.seq) || stream.held.size >= HOLD_MESSAGES || state.heldCount >= HOLD_ALL_MESSAGES) return
   const sizeBytes = utf8Length(envelope.body)
-  if (stream.heldBytes + sizeBytes > HOLD_BYTES) return
+  if (stream.heldBytes + sizeBytes > HOLD_BYTES || state.heldBytes + sizeBytes > HOLD_ALL_BYTES) return
   stream.held.set(envelope.seq, { envelope, sizeBytes, at: turn.now })
   stream.heldBytes += sizeBytes
-  if (stream.gapAt === Number.POSITIVE_INFINITY) stream.gapAt = turn.now + GAP_MS
-  wakeBy(state, stream.gapAt)
+  state.heldCount++
+  state.heldBytes += sizeBytes
+  remember(state, stream)
+  waitForGap(state, stream, stream.gapAt === Number.POSITIVE_INFINITY ? turn.now + GAP_MS : stream.gapAt)
+}
+
+const remember = (state: State, stream: InStream): void => {
+  state.inStreams.set(inStreamKey(stream.machine, stream.outboxEpoch, stream.stream), stream)
+}
+
+function waitForGap(state: State, stream: InStream, at: number): void {
+  stream.gapAt = at
+  if (at === Number.POSITIVE_INFINITY) state.gaps.delete(stream)
+  else state.gaps.add(stream)
+  wakeBy(state, at)
 }
 
 /** Moves the watermark over one envelope; false when there is no room for it now, and then nothing changed. */
-function accept(state: State, stream: InStream, envelope: Envelope, turn: Turn): boolean {
+function accept(state: State, stream: InStream, { envelope, at }: Arrived, turn: Turn): boolean {
   const agent = state.agents.get(nameKey(envelope.to.agent))
-  const refusal = envelope.isVoid === true ? undefined : whyRefused(state, envelope)
+  const ttlMs = envelope.ttlMs - (turn.now - at)
+  const refusal = envelope.isVoid === true ? undefined : whyRefused(state, envelope, ttlMs)
   if (refusal === undefined && !envelope.isVoid && (agent?.waiting.size ?? 0) >= INBOX_MESSAGES) return false
-  const held = stream.held.get(envelope.seq)
-  if (held !== undefined) {
-    stream.held.delete(envelope.seq)
-    stream.heldBytes -= held.sizeBytes
-  }
+  unhold(state, stream, envelope.seq)
   stream.next = envelope.seq + 1
   // The sender has at most a window in flight: reaching this far, it has heard of everything before the window.
   if (stream.refusals.length > 0)
     stream.refusals = stream.refusals.filter((r) => r.seq > envelope.seq - WINDOW_MESSAGES)
-  turn.ops.push({
+  must(turn, {
     op: 'watermark',
     machine: stream.machine,
     outboxEpoch: stream.outboxEpoch,
     stream: stream.stream,
     next: stream.next,
   })
-  turn.mustCommit = true
   if (envelope.isVoid) return true
-  const row = rowOf(state, envelope, turn)
+  const row = rowOf(state, envelope, ttlMs, turn)
   if (refusal !== undefined) {
     stream.refusals.push({ ...refusal, seq: envelope.seq, id: envelope.id })
     turn.ops.push({ op: 'message', row: { ...row, state: 'failed', reason: refusal.reason } })
@@ -78,10 +105,30 @@ function accept(state: State, stream: InStream, envelope: Envelope, turn: Turn):
   return true
 }
 
-function whyRefused(state: State, envelope: Envelope): Omit<Refusal, 'seq' | 'id'> | undefined {
+/** An envelope and when it came. */
+type Arrived = { envelope: Envelope; at: number }
+
+function unhold(state: State, stream: InStream, seq: number): void {
+  const held = stream.held.get(seq)
+  if (held === undefined) return
+  stream.held.delete(seq)
+  stream.heldBytes -= held.sizeBytes
+  state.heldCount--
+  state.heldBytes -= held.sizeBytes
+}
+
+function whyRefused(state: State, envelope: Envelope, ttlMs: number): Omit<Refusal, 'seq' | 'id'> | undefined {
   const agent = state.agents.get(nameKey(envelope.to.agent))
   if (agent === undefined || agent.claim === 'refused')
-    return { reason: 'NOT_FOUND', note: `${envelope.to.agent} is not registered on ${machineOf(state)}` }
+    return { reason: 'NOT_FOUND', note: `${envelope.to.agent} is not registered on ${selfName(state)}` }
+  // Receipts and evidence go by the id: a second message under it would take the place of the first.
+  if (agent.waiting.has(envelope.id))
+    return { reason: 'CONFLICT', note: `another message with the id ${envelope.id} waits for ${agent.name}` }
+  if (ttlMs <= 0)
+    return {
+      reason: 'EXPIRED',
+      note: `its time to live ended on ${selfName(state)} while messages before it were missing`,
+    }
   const holder = state.roster?.agents.get(nameKey(envelope.from.agent))
   const isFenced =
     holder !== undefined && holder.machine !== envelope.from.machine && envelope.from.epoch < holder.epoch
@@ -90,24 +137,32 @@ function whyRefused(state: State, envelope: Envelope): Omit<Refusal, 'seq' | 'id
     : undefined
 }
 
-const machineOf = (state: State): string => state.identity?.machine.name ?? state.hostName
-
-function misdirected(state: State, envelope: Envelope): string | undefined {
+function misdirected(state: State, { from, to, org }: Envelope, peer: string | undefined): string | undefined {
   const me = selfId(state)
-  if (envelope.to.machine !== me) return `it is for machine ${envelope.to.machine} and this is ${me}`
-  if (state.identity !== null && envelope.org !== state.identity.org.id) return `it is of another organization`
-  if (envelope.from.machine === me) return 'it claims to come from this machine'
+  if (to.machine !== me) return `it is for machine ${to.machine} and this is ${me}`
+  if (state.identity !== null && org !== state.identity.org.id) return `it is of another organization`
+  if (from.machine === me) return 'it claims to come from this machine'
+  return peer === undefined ? undefined : unproved(state, from, peer)
+}
+
+/**
+ * By relay the control plane has checked who sends. By a direct link only the machine is proved: the name must be its own
+ * by this machine's roster. Until that says so the sender keeps the message, and tries again.
+ */
+function unproved(state: State, from: Envelope['from'], peer: string): string | undefined {
+  if (from.machine !== peer) return `it came from machine ${peer} and claims to come from ${from.machine}`
+  const holder = state.roster?.agents.get(nameKey(from.agent))
+  // A name that moved on under a later epoch is fenced, which is an answer; who has an unknown name may still come out.
+  if (holder === undefined || (holder.machine !== peer && from.epoch >= holder.epoch))
+    return `the name ${from.agent} is not known to be held by machine ${peer}`
   return undefined
 }
 
 function streamOf(state: State, envelope: Envelope): InStream {
   const { machine } = envelope.from
   const key = inStreamKey(machine, envelope.outboxEpoch, envelope.stream)
-  const known = state.inStreams.get(key)
-  if (known !== undefined) return known
-  const stream = newInStream(machine, envelope.outboxEpoch, envelope.stream)
-  state.inStreams.set(key, stream)
-  return stream
+  // A new one is remembered only when something of it is taken.
+  return state.inStreams.get(key) ?? newInStream(machine, envelope.outboxEpoch, envelope.stream)
 }
 
 export const newInStream = (machine: string, outboxEpoch: string, stream: string): InStream => ({
@@ -121,7 +176,7 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
   refusals: [],
 })
 
-function rowOf(state: State, envelope: Envelope, turn: Turn): MessageRow {
+function rowOf(state: State, envelope: Envelope, ttlMs: number, turn: Turn): MessageRow {
   const sender = state.roster?.agents.get(nameKey(envelope.from.agent))
   return {
     n: state.nextN++,
@@ -143,9 +198,10 @@ function rowOf(state: State, envelope: Envelope, turn: Turn): MessageRow {
     trace: envelope.trace,
     ts: envelope.ts,
     at: turn.now,
-    expiresAt: turn.now + Math.min(envelope.ttlMs, MAX_TTL_MS),
+    expiresAt: turn.now + Math.min(ttlMs, MAX_TTL_MS),
     body: envelope.body,
     sizeBytes: utf8Length(envelope.body),
     reason: null,
+    retryOf: null,
   }
 }

@@ -3,8 +3,10 @@ import type { Roster, RosterDelta } from '@agent-relay/protocol'
 import { nameKey } from '@agent-relay/protocol'
 import { agentRow, settle } from './agents.ts'
 import { failOut, notify } from './failure.ts'
+import { followMoves } from './moves.ts'
 import { rewind } from './outbox.ts'
-import { followMoves } from './returns.ts'
+import { linkTo } from './paths.ts'
+import { forgetDebts, isParked, remind } from './receipts.ts'
 import { applyDelta, indexRoster, rosterOf } from './roster.ts'
 import { type State, selfId } from './state.ts'
 import { type LinkIdentity, must, type Turn } from './turn.ts'
@@ -14,7 +16,7 @@ export function linked(state: State, identity: LinkIdentity | null, turn: Turn):
   const before = state.identity
   const isSame = before?.machine.id === identity?.machine.id && before?.org.id === identity?.org.id
   if (!isSame) {
-    if (before !== null) failAll(state, before.org.name, turn)
+    if (before !== null) leave(state, before.org.name, turn)
     state.roster = null
     must(turn, { op: 'meta', key: 'roster', value: null })
     for (const agent of state.agents.values()) {
@@ -27,22 +29,39 @@ export function linked(state: State, identity: LinkIdentity | null, turn: Turn):
   must(turn, { op: 'meta', key: 'identity', value: identity === null ? null : JSON.stringify(identity) })
 }
 
-export function up(state: State, roster: Roster, turn: Turn): void {
+/** `now`: the control plane's clock, so that what it says of times can be shown by ours. */
+export function up(state: State, { roster, now }: { roster: Roster; now?: number }, turn: Turn): void {
   state.isUp = true
+  if (now !== undefined) state.cloudAheadMs = now - turn.now
   takeRoster(state, roster, turn)
-  for (const stream of state.outStreams.values()) rewind(state, stream)
+  rewindRelayed(state)
+  remind(state, turn, (debt) => !linkTo(state, debt.machine).isDirect)
 }
 
 export function down(state: State, turn: Turn): void {
   state.isUp = false
-  for (const stream of state.outStreams.values()) {
-    rewind(state, stream)
-    state.toPump.delete(stream)
-  }
+  rewindRelayed(state)
   for (const agent of state.agents.values()) {
     agent.isConfirmed = false
     settle(agent, turn)
   }
+}
+
+function rewindRelayed(state: State): void {
+  for (const stream of state.outStreams.values()) if (!stream.link.isDirect) rewind(state, stream)
+}
+
+/**
+ * A direct link came up or went down. Either way everything unacknowledged goes out again by the path that there is now:
+ * the recipient's watermark makes nothing of a repeat. What the cloud stores stays there, see `ask` in window.ts.
+ */
+export function peerChanged(state: State, { machine, isUp }: { machine: string; isUp: boolean }, turn: Turn): void {
+  if (state.identity === null || machine === selfId(state)) return
+  const link = linkTo(state, machine)
+  if (link.isDirect === isUp) return
+  link.isDirect = isUp
+  for (const stream of state.outStreams.values()) if (stream.link === link) rewind(state, stream)
+  remind(state, turn, (debt) => debt.machine === machine)
 }
 
 /** A whole roster. The version may go back only with a new organization; the control plane decides that, not we. */
@@ -61,6 +80,7 @@ function rosterChanged(state: State, turn: Turn): void {
   turn.ops.push({ op: 'meta', key: 'roster', value: JSON.stringify(rosterOf(state.roster)) })
   loseNames(state, turn)
   followMoves(state, turn)
+  remind(state, turn, isParked)
 }
 
 /** A name that another machine holds under a later epoch is not ours any more. */
@@ -82,9 +102,13 @@ function loseNames(state: State, turn: Turn): void {
   }
 }
 
-function failAll(state: State, org: string, turn: Turn): void {
+/** Nothing of what was under way in that organization can arrive, and nobody there can be told. */
+function leave(state: State, org: string, turn: Turn): void {
   for (const stream of state.outStreams.values())
     for (const entry of stream.entries.filter((candidate) => !candidate.isVoid).reverse())
       failOut(state, stream, entry, { reason: 'NOT_LINKED', note: `this machine left ${org}` }, turn)
   state.outStreams.clear()
+  state.links.clear()
+  state.toPump.clear()
+  forgetDebts(state, turn)
 }

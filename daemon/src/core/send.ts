@@ -9,49 +9,44 @@ import { type LocalAgent, type State, selfId, selfPerson } from './state.ts'
 import { answer, type MessageRow, refuse, type SendEvent, type SentView, type Turn } from './turn.ts'
 import { machineName, noteOfSent } from './words.ts'
 
-/** Queues one message per recipient and answers once for all; a refusal queues nothing. */
+/** What is to be sent: by whom, to which address. */
+type Draft = Omit<SendEvent, 'type' | 'reply'> & { /** The dead letter in whose place it goes. */ retryOf?: string }
+
+type Queued = { ok: true; id: string; messages: SentView[] } | { ok: false; error: WireError }
+
+/** Answers once for all recipients; a refusal queues nothing. */
 export function send(state: State, event: SendEvent, turn: Turn): void {
-  const sender = state.agents.get(event.from)
-  if (sender === undefined || sender.claim === 'refused') {
-    refuse(turn, event.reply, noSender(event.from))
-    return
-  }
-  if (event.sizeBytes > MAX_BODY_BYTES) {
-    refuse(turn, event.reply, {
-      code: 'TOO_LARGE',
-      message: `The message has ${event.sizeBytes} bytes and the limit is ${MAX_BODY_BYTES} (256 KiB): send a shorter text, or put it in a file and send its path.`,
-      details: { sizeBytes: event.sizeBytes, limitBytes: MAX_BODY_BYTES },
-    })
-    return
-  }
-  if (event.sizeBytes === 0) {
-    refuse(turn, event.reply, { code: 'BAD_REQUEST', message: 'The message is empty: give it a text.' })
-    return
-  }
-  const resolved = resolve(state, sender, event.to)
-  if (!resolved.ok) {
-    refuse(turn, event.reply, resolved.error)
-    return
-  }
-  const full = isFull(state, resolved.targets, event.sizeBytes)
-  if (full !== undefined) {
-    refuse(turn, event.reply, full)
-    return
-  }
+  const queued = queueAll(state, event, turn)
+  if (queued.ok) answer(turn, event.reply, { type: 'sent', id: queued.id, messages: queued.messages })
+  else refuse(turn, event.reply, queued.error)
+}
+
+/** Queues one message per recipient, or none. */
+export function queueAll(state: State, draft: Draft, turn: Turn): Queued {
+  const sender = state.agents.get(draft.from)
+  if (sender === undefined || sender.claim === 'refused') return no(noSender(draft.from))
+  if (draft.sizeBytes > MAX_BODY_BYTES) return no(tooLarge(draft.sizeBytes))
+  if (draft.sizeBytes === 0) return no({ code: 'BAD_REQUEST', message: 'The message is empty: give it a text.' })
+  const resolved = resolve(state, sender, draft.to)
+  if (!resolved.ok) return resolved
+  const full = isFull(state, resolved.targets, draft.sizeBytes)
+  if (full !== undefined) return no(full)
   const messages: SentView[] = []
   const hasSpoken = !sender.isConfirmed && speaks(state, sender.key)
-  const ttlMs = event.ttlMs ?? (resolved.isBroadcast ? BROADCAST_TTL_MS : DEFAULT_TTL_MS)
+  const ttlMs = draft.ttlMs ?? (resolved.isBroadcast ? BROADCAST_TTL_MS : DEFAULT_TTL_MS)
   let trace: string | null = null
   for (const target of resolved.targets) {
-    const row = rowOf(state, event, sender, target, turn.now, ttlMs)
-    row.via = resolved.isBroadcast ? event.to : null
+    const row = rowOf(state, draft, sender, target, turn.now, ttlMs)
+    row.via = resolved.isBroadcast ? draft.to : null
     trace ??= row.id
     row.trace = trace
     messages.push(queue(state, sender, target, row, turn))
   }
   if (messages.some((message) => message.state === 'queued')) claimToSpeak(state, sender, hasSpoken, turn)
-  answer(turn, event.reply, { type: 'sent', id: trace ?? '', messages })
+  return { ok: true, id: trace ?? '', messages }
 }
+
+const no = (error: WireError): Queued => ({ ok: false, error })
 
 function queue(state: State, sender: LocalAgent, target: Target, row: MessageRow, turn: Turn): SentView {
   const here = target.machine === selfId(state) ? state.agents.get(target.key) : undefined
@@ -73,15 +68,8 @@ function queue(state: State, sender: LocalAgent, target: Target, row: MessageRow
   }
 }
 
-function rowOf(
-  state: State,
-  event: SendEvent,
-  sender: LocalAgent,
-  target: Target,
-  now: number,
-  ttlMs: number,
-): MessageRow {
-  const at = event.at ?? now
+function rowOf(state: State, draft: Draft, sender: LocalAgent, target: Target, now: number, ttlMs: number): MessageRow {
+  const at = draft.at ?? now
   return {
     n: state.nextN++,
     id: state.entropy.id(now),
@@ -95,17 +83,18 @@ function rowOf(
     toMachine: target.machine,
     project: target.project,
     via: null,
-    thread: event.thread ?? null,
-    replyTo: event.replyTo ?? null,
+    thread: draft.thread ?? null,
+    replyTo: draft.replyTo ?? null,
     stream: null,
     seq: null,
     trace: null,
     ts: Math.floor(at),
     at,
     expiresAt: now + ttlMs,
-    body: event.body,
-    sizeBytes: event.sizeBytes,
+    body: draft.body,
+    sizeBytes: draft.sizeBytes,
     reason: null,
+    retryOf: draft.retryOf ?? null,
   }
 }
 
@@ -132,6 +121,12 @@ function isFull(state: State, targets: Target[], sizeBytes: number): WireError |
     details: { queued: state.outCount, limit: OUTBOX_MESSAGES },
   }
 }
+
+const tooLarge = (sizeBytes: number): WireError => ({
+  code: 'TOO_LARGE',
+  message: `The message has ${sizeBytes} bytes and the limit is ${MAX_BODY_BYTES} (256 KiB): send a shorter text, or put it in a file and send its path.`,
+  details: { sizeBytes, limitBytes: MAX_BODY_BYTES },
+})
 
 const noSender = (key: string): WireError => ({
   code: 'NOT_FOUND',

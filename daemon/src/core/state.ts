@@ -1,7 +1,7 @@
 /** What the core knows: rebuilt from committed rows at every start, changed in place by `step`, owned by its caller. */
-import type { AgentStatus, Envelope, ErrorCode, Receipt } from '@agent-relay/protocol'
+import type { AgentStatus, Envelope, ErrorCode } from '@agent-relay/protocol'
 import type { RosterIndex } from './roster.ts'
-import type { AgentRow, LinkIdentity, Reply } from './turn.ts'
+import type { AgentRow, LinkIdentity, Outgoing, Reply } from './turn.ts'
 
 /** The id of this machine as long as it is linked to nothing. */
 export const LOCAL_MACHINE = 'local'
@@ -48,14 +48,32 @@ export type OutEntry = {
   expiresAt: number
   queuedAt: number
   attempts: number
+  /** How the newest attempt went; null before the first one of this run. */
+  path: Path | null
+  /** Under way by its machine's link: it takes room there until it is acknowledged, stored or failed. */
+  isOnLink: boolean
   isStored: boolean
   /** Its message failed here: it is sent without a body, so that the stream has no hole. */
   isVoid: boolean
 }
 
+/** How messages leave this machine. */
+export type Path = 'relay' | 'direct'
+
+/** Everything that is under way to one other machine; one path at a time, so one bound. */
+export type OutLink = {
+  machine: string
+  /** A direct link is up; without one the relay is the way. */
+  isDirect: boolean
+  bytes: number
+  /** Streams that found no room, the one to go on first at the front. */
+  waiting: Set<OutStream>
+}
+
 export type OutStream = {
   id: string
   machine: string
+  link: OutLink
   fromKey: string
   toKey: string
   nextSeq: number
@@ -68,6 +86,12 @@ export type OutStream = {
   sentBytes: number
   retries: number
   retryAt: number
+  /** Of what the cloud stores, the place that was sent by this direct link all the same, as a question; -1 for none. */
+  askedSeq: number
+  /** The recipient asked for more: it gets empty places too, which are otherwise sent only before a message. */
+  isAskedFor: boolean
+  /** The recipient asked for what it lacks; asked again before this it is the same question. */
+  gapHeardAt: number
 }
 
 /** A message refused here, told with every acknowledgement that covers it until the sender must have heard. */
@@ -79,11 +103,41 @@ export type InStream = {
   machine: string
   outboxEpoch: string
   stream: string
+  /** Everything before it is on this machine's disk. */
   next: number
   held: Map<number, HeldEnvelope>
   heldBytes: number
   gapAt: number
   refusals: Refusal[]
+}
+
+export type ReceiptState = 'injected' | 'seen' | 'failed'
+
+/** A receipt that its sender's machine has not answered yet. */
+export type Owed = {
+  n: number
+  id: string
+  state: ReceiptState
+  reason?: ErrorCode
+  note?: string
+  /** ms between the commit here and this state. */
+  afterMs?: number
+  tries: number
+  saidAt: number
+}
+
+/** What one machine has to be told again until it answers. One clock per machine, not per message. */
+export type Debt = {
+  machine: string
+  owed: Map<string, Owed>
+  /** To be said in this turn. */
+  fresh: Owed[]
+  /** Rounds without an answer. */
+  misses: number
+  /** The next round is for a path that came up, and says nothing of who answers. */
+  isReminder: boolean
+  /** When the next round is due; Infinity while nothing is owed, or nobody is there to hear. */
+  sayAt: number
 }
 
 /** Randomness from outside, so that a run can be repeated. */
@@ -104,34 +158,48 @@ export type State = {
   nextN: number
   agents: Map<string, LocalAgent>
   roster: RosterIndex | null
+  /** Connected to the control plane. */
   isUp: boolean
+  /** How far the control plane's clock is ahead of `now`, for what it says of times; for display only. */
+  cloudAheadMs: number
+  links: Map<string, OutLink>
   outStreams: Map<string, OutStream>
   /** Unacknowledged messages to other machines, by id. */
   out: Map<string, OutStream>
   outCount: number
   outBytes: number
   inStreams: Map<string, InStream>
-  /** Receipts for other machines that could not go out yet. */
-  receipts: Receipt[]
+  /** Those that wait for a missing message. */
+  gaps: Set<InStream>
+  heldCount: number
+  heldBytes: number
+  debts: Map<string, Debt>
+  owedCount: number
+  /** Receipts that are on disk with this turn's or the next commit, and are then answered: by machine, by message. */
+  heard: Map<string, Map<string, ReceiptState>>
+  hearAt: number
+  /** Messages whose sender was told of a failure that the disk may not show yet to whoever read it before; the newest ones. */
+  failedLately: Set<string>
+  /** Dead letters settled here, for the same reason: the new message's id, or null for dropped. */
+  settledLately: Map<string, string | null>
   traffic: Map<string, { sent: number; received: number }>
   /* What this turn still has to look at, once, at its end. */
   touched: Set<LocalAgent>
   grown: Set<OutStream>
   toPump: Set<OutStream>
-  toAck: Set<InStream>
+  /** Whether the relay must hear it too, because its mailbox may hold what is acknowledged. */
+  toAck: Map<InStream, boolean>
+  cargo: Cargo
   /** When `tick` is due, ms on the clock of `now`; Infinity for never. */
   wakeAt: number
 }
 
+/** What leaves with this turn, by path. */
+export type Cargo = { relay: Outgoing[]; direct: Map<string, Outgoing[]> }
+
 export const selfId = (state: State): string => state.identity?.machine.id ?? LOCAL_MACHINE
 export const selfName = (state: State): string => state.identity?.machine.name ?? state.hostName
 export const selfPerson = (state: State): string => state.identity?.person ?? state.userName
-
-/** Under which epoch messages of this agent may leave now; null until the control plane confirmed the name. */
-export function epochOf(state: State, agentKey: string): number | null {
-  const agent = state.agents.get(agentKey)
-  return state.isUp && agent?.isConfirmed ? agent.epoch : null
-}
 
 /** Makes sure that `tick` comes at `at` or before. */
 export function wakeBy(state: State, at: number): void {
@@ -167,17 +235,28 @@ export function emptyState(facts: {
     agents: new Map(),
     roster: null,
     isUp: false,
+    cloudAheadMs: 0,
+    links: new Map(),
     outStreams: new Map(),
     out: new Map(),
     outCount: 0,
     outBytes: 0,
     inStreams: new Map(),
-    receipts: [],
+    gaps: new Set(),
+    heldCount: 0,
+    heldBytes: 0,
+    debts: new Map(),
+    owedCount: 0,
+    heard: new Map(),
+    hearAt: Number.POSITIVE_INFINITY,
+    failedLately: new Set(),
+    settledLately: new Map(),
     traffic: new Map(),
     touched: new Set(),
     grown: new Set(),
     toPump: new Set(),
-    toAck: new Set(),
+    toAck: new Map(),
+    cargo: { relay: [], direct: new Map() },
     wakeAt: Number.POSITIVE_INFINITY,
   }
 }

@@ -1,15 +1,20 @@
 /** The one door of the core: events of a tick in, operations and effects out. Deterministic; does no I/O. */
+import type { WireError } from '@agent-relay/protocol'
 import { claimed, register, settleLate, updateStatus } from './agents.ts'
+import { dropLetter, retryLetter } from './dead-letters.ts'
 import { expire } from './expiry.ts'
+import { giveUp } from './failure.ts'
 import { mark, push, setReceiver } from './hand-over.ts'
 import { receive } from './inbox.ts'
-import { down, linked, takeDelta, takeRoster, up } from './link.ts'
-import { pump } from './outbox.ts'
+import { down, linked, peerChanged, takeDelta, takeRoster, up } from './link.ts'
+import { dispatch } from './paths.ts'
+import { relayed } from './relayed.ts'
 import { retry } from './retry.ts'
-import { giveBack, relayed, returned } from './returns.ts'
+import { giveBack, returned } from './returns.ts'
 import { send } from './send.ts'
 import type { LocalAgent, State } from './state.ts'
-import { type CoreEvent, must, newTurn, type Outgoing, refuse, type Turn } from './turn.ts'
+import { type CoreEvent, must, newTurn, refuse, type Turn } from './turn.ts'
+import { pumpAll } from './window.ts'
 
 /**
  * Decides what these events lead to. `state` is changed in place; `now` is in ms and never goes back within a state's life.
@@ -33,11 +38,7 @@ function apply(state: State, event: CoreEvent, turn: Turn): void {
         state,
         event.agent,
         (agent) => mark(state, agent, event, turn),
-        () =>
-          refuse(turn, event.reply, {
-            code: 'NOT_FOUND',
-            message: `The name ${event.agent} is not held on this machine.`,
-          }),
+        () => refuse(turn, event.reply, notHeld(event.agent)),
       )
       return
     case 'register':
@@ -62,10 +63,13 @@ function apply(state: State, event: CoreEvent, turn: Turn): void {
       linked(state, event.identity, turn)
       return
     case 'up':
-      up(state, event.roster, turn)
+      up(state, event, turn)
       return
     case 'down':
       down(state, turn)
+      return
+    case 'peer':
+      peerChanged(state, event, turn)
       return
     case 'roster':
       takeRoster(state, event.roster, turn)
@@ -77,13 +81,27 @@ function apply(state: State, event: CoreEvent, turn: Turn): void {
       claimed(state, event.results, turn)
       return
     case 'deliver':
-      for (const envelope of event.envelopes) receive(state, envelope, turn)
+      receive(state, event.envelopes, event.peer, turn)
       return
     case 'returned':
       returned(state, event.returned, event.known, turn)
       return
     case 'relayed':
       if (event.results !== null) relayed(state, event.results, turn)
+      return
+    case 'giveUp':
+      withAgent(
+        state,
+        event.agent,
+        (agent) => giveUp(state, agent, event, turn),
+        () => refuse(turn, event.reply, notHeld(event.agent)),
+      )
+      return
+    case 'retry':
+      retryLetter(state, event, turn)
+      return
+    case 'drop':
+      dropLetter(state, event, turn)
       return
     case 'tick':
       tick(state, turn)
@@ -95,25 +113,26 @@ function tick(state: State, turn: Turn): void {
   state.wakeAt = Number.POSITIVE_INFINITY
   expire(state, turn)
   settleLate(state, turn)
-  const outgoing: Outgoing[] = []
   for (const stream of state.outStreams.values())
-    if (stream.retryAt < Number.POSITIVE_INFINITY) outgoing.push(...retry(state, stream, turn))
-  if (outgoing.length > 0) turn.effects.push({ type: 'relay', messages: outgoing })
+    if (stream.retryAt < Number.POSITIVE_INFINITY) retry(state, stream, turn)
 }
 
 /** What several events of a turn ask for is done once. */
 function finish(state: State, turn: Turn): void {
   for (const agent of state.touched) push(agent, turn)
   state.touched.clear()
-  const outgoing: Outgoing[] = []
-  for (const stream of state.toPump) for (const message of pump(state, stream, turn)) outgoing.push(message)
-  state.toPump.clear()
+  pumpAll(state, turn)
   for (const stream of state.grown)
     must(turn, { op: 'stream', id: stream.id, machine: stream.machine, next: stream.nextSeq, sentTo: stream.sentTo })
   state.grown.clear()
-  if (outgoing.length > 0) turn.effects.push({ type: 'relay', messages: outgoing })
+  dispatch(state, turn)
   giveBack(state, turn)
 }
+
+const notHeld = (name: string): WireError => ({
+  code: 'NOT_FOUND',
+  message: `The name ${name} is not held on this machine.`,
+})
 
 const statusOf = (agent: LocalAgent): LocalAgent['status'] => {
   if (!agent.isPresent && !agent.hasReceiver) return 'offline'

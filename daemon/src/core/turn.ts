@@ -39,8 +39,28 @@ export type LinkIdentity = {
 /** What does not change about a message that an inbox here has. */
 export type InHeader = { n: number; id: string; agentKey: string; fromMachine: string | undefined; acceptedAt: number }
 
-/** What does not change about a message that was sent from here. */
-export type OutHeader = { id: string; fromAgent: string; toAgent: string }
+/** What the disk knows of a message that was sent from here. */
+export type OutHeader = { id: string; fromAgent: string; toAgent: string; machine: string; state: DeliveryState }
+
+/** A message sent from here that failed, as the disk has it. */
+export type DeadLetter = {
+  n: number
+  id: string
+  /** Who sent it, by name. */
+  from: string
+  /** The address to send it to again: that of this one copy, also when it was part of a broadcast. */
+  to: string
+  body: string
+  sizeBytes: number
+  thread: string | null
+  replyTo: string | null
+  /** The time to live that it was given. */
+  ttlMs: number
+  /** `open` until somebody retried or dropped it. */
+  dead: 'open' | 'retried' | 'dropped'
+  /** The message that was sent in its place. */
+  retriedAs: string | null
+}
 
 export type SendEvent = {
   type: 'send'
@@ -67,16 +87,26 @@ export type CoreEvent =
   /** `known`: headers of those ids that may have left the core's memory. */
   | { type: 'mark'; reply: Reply; agent: string; ids: string[]; state: 'injected' | 'seen'; known: InHeader[] }
   | { type: 'linked'; identity: LinkIdentity | null }
-  | { type: 'up'; roster: Roster }
+  /** `now`: the control plane's clock in ms since 1970, for display. */
+  | { type: 'up'; roster: Roster; now?: number }
   | { type: 'down' }
+  /** A direct link to this machine, proved on both sides, came up or went down. */
+  | { type: 'peer'; machine: string; isUp: boolean }
   | { type: 'roster'; roster: Roster }
   | { type: 'delta'; delta: RosterDelta }
   | { type: 'claims'; results: ClaimResult[] }
-  | { type: 'deliver'; envelopes: Envelope[] }
-  /** `known`: who sent those of its failed messages that left the core's memory. */
+  /** `peer`: the machine at the other end of the direct link by which they came; without it they came by the relay. */
+  | { type: 'deliver'; envelopes: Envelope[]; peer?: string }
+  /** `known`: the headers of those of its failed messages that left the core's memory, read when the frame came. */
   | { type: 'returned'; returned: Returned; known: OutHeader[] }
   /** The relay's answer to a `relay` effect; an error when the whole batch was not taken. */
   | { type: 'relayed'; ids: string[]; results: RelayResult[] | null }
+  /** Its agent's adapter tried to hand these over and gave them up; `note` says why in words for their senders. */
+  | { type: 'giveUp'; reply: Reply; agent: string; ids: string[]; note: string }
+  /** Sends a dead letter again as a new message; asked twice it answers with the same one. `letter`: undefined when there is none. */
+  | { type: 'retry'; reply: Reply; id: string; letter: DeadLetter | undefined }
+  /** Forgets a dead letter; asked twice it is forgotten all the same. */
+  | { type: 'drop'; reply: Reply; id: string; letter: DeadLetter | undefined }
   | { type: 'tick' }
 
 export type SentView = { id: string; agent: string; machine: string; state: DeliveryState; note: string }
@@ -85,6 +115,9 @@ export type Answer =
   | { type: 'sent'; id: string; messages: SentView[] }
   | { type: 'registered'; name: string; epoch: number | null; claim: 'granted' | 'pending' | 'local' }
   | { type: 'marked'; marked: number }
+  /** `as`: the new message in the dead letter's place. */
+  | { type: 'retried'; id: string; as: string }
+  | { type: 'dropped'; id: string }
   | { type: 'error'; error: WireError }
 
 export type Outgoing = {
@@ -105,15 +138,23 @@ export type Effect =
   /** Push message `n` to whoever receives for this agent. */
   | { type: 'deliver'; agent: string; n: number; id: string; isRepeat: boolean }
   | { type: 'relay'; messages: Outgoing[] }
+  /** The same by the direct link to this machine. What does not get through is sent again when the link is said to be down. */
+  | { type: 'direct'; machine: string; messages: Outgoing[] }
+  /** Acknowledgements, gaps, receipts and answers to receipts by the relay, each with the machine that it is for. */
   | { type: 'return'; batch: ReturnBatch }
+  /** The same by the direct link to this machine. */
+  | { type: 'directReturn'; machine: string; batch: ReturnBatch }
   | { type: 'claim'; agent: AgentClaim }
   | { type: 'status'; name: string; epoch: number; status: AgentStatus }
   /** Nothing runs under this name any more: any machine may have it. */
   | { type: 'release'; name: string }
   /** A person's name was changed because somebody else has it. */
   | { type: 'renamed'; from: string; to: string }
-  /** A message sent from here came further, for those who wait for it and for the dashboard. */
-  | { type: 'progress'; id: string; state: DeliveryState }
+  /**
+   * A message sent from here came further, for those who wait for it and for the dashboard. `isHearsay`: a machine says so of
+   * a message that left the core's memory; it is true when its row says so too.
+   */
+  | { type: 'progress'; id: string; state: DeliveryState; isHearsay?: true }
   | { type: 'log'; level: 'info' | 'warn'; text: string }
 
 /** `out` was sent from here to another machine, `in` came from one, `local` stays here and is both. */
@@ -145,6 +186,8 @@ export type MessageRow = {
   body: string
   sizeBytes: number
   reason: string | null
+  /** The dead letter in whose place it was sent. */
+  retryOf: string | null
 }
 
 export type AgentRow = AgentFacts & {
@@ -173,7 +216,11 @@ export type Op =
     }
   /** A later word about a message sent from here, by its id; ignored unless it says more than is known. */
   | { op: 'receipt'; id: string; machine: string; state: DeliveryState; at: number; reason?: ErrorCode; note?: string }
-  | { op: 'attempt'; n: number; at: number; attempts: number }
+  | { op: 'attempt'; n: number; at: number; attempts: number; path: DeliveryPath }
+  /** The senders' machine heard this state of these messages, or the core stopped saying it: their receipts are not owed any more. */
+  | { op: 'told'; ns: number[]; state: DeliveryState }
+  /** What became of a dead letter; `as` is the message sent in its place. */
+  | { op: 'dead'; n: number; state: 'retried' | 'dropped'; as: string | null }
   | { op: 'void-done'; n: number }
   | { op: 'move'; n: number; machine: string; stream: string; seq: number }
   | { op: 'sender'; n: number; agent: string }

@@ -25,16 +25,21 @@ export function noteOfSent(state: State, sender: LocalAgent, target: Target, now
   if (here !== undefined) return noteOfLocal(here, now)
   if (sender.claim === 'pending' && sender.epoch === null)
     return `queued: the name ${sender.name} is not confirmed by the control plane yet`
-  if (!state.isUp) return 'queued: this machine is not connected to the control plane; see agent-relay status'
+  if (!state.isUp && !isDirect(state, target.machine))
+    return 'queued: this machine is not connected to the control plane; see agent-relay status'
   return noteOfAway(state, target.key, target.machine, now)
 }
+
+const isDirect = (state: State, machine: string): boolean => state.links.get(machine)?.isDirect === true
 
 /** Why a message to an agent of another machine is still here. */
 export function noteOfAway(state: State, key: string, machineId: string, now: number): string {
   const agent = state.roster?.agents.get(key)
   const machine = state.roster?.machines.get(machineId)
   const name = agent?.name ?? key
-  const seen = (at: number | null | undefined) => (at == null ? '' : `, last seen ${ago(now, at)}`)
+  const seen = (at: number | null | undefined) => (at == null ? '' : `, last seen ${ago(now + state.cloudAheadMs, at)}`)
+  if (isDirect(state, machineId))
+    return `queued: on its way to ${name} on ${machine?.name ?? 'its machine'} by direct link`
   if (machine !== undefined && !machine.isOnline)
     return `queued: ${name} is offline${seen(agent?.lastSeenAt ?? machine.lastSeenAt)}`
   if (agent?.status === 'offline')

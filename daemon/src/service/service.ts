@@ -66,7 +66,8 @@ export function createService(options: Options): Service {
           deliver(effect)
           break
         case 'progress':
-          waits.progress(effect.id, effect.state)
+          if (effect.isHearsay) hear(effect.id)
+          else waits.progress(effect.id, effect.state)
           outward(effect)
           break
         case 'log':
@@ -80,6 +81,15 @@ export function createService(options: Options): Service {
           outward(effect)
       }
     }
+  }
+
+  /** Whoever waits for this message goes by what its row says once that is written. */
+  function hear(id: string): void {
+    if (!waits.has(id)) return
+    engine.afterCommit(() => {
+      const row = store.read.byId(id)
+      if (row !== undefined) waits.progress(id, row.state)
+    })
   }
 
   function deliver(effect: Extract<Effect, { type: 'deliver' }>): void {

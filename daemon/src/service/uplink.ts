@@ -66,7 +66,7 @@ export function createUplink({ engine, store, log }: Options): Uplink {
         type: 'linked',
         identity: { machine: welcome.machine, org: welcome.roster.org, person: welcome.person },
       })
-      submit({ type: 'up', roster: welcome.roster })
+      submit({ type: 'up', roster: welcome.roster, now: welcome.now })
     },
     lost() {
       if (isUp) submit({ type: 'down' })

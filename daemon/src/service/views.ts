@@ -72,6 +72,8 @@ export function machineViews(state: State, latencyMs: number | null): MachineVie
     self,
     ...others.map((machine): MachineView => {
       const counts = state.traffic.get(machine.id)
+      const isDirect = state.links.get(machine.id)?.isDirect === true
+      const isRelayed = machine.isOnline && state.isUp
       return {
         id: machine.id,
         name: machine.name,
@@ -80,8 +82,8 @@ export function machineViews(state: State, latencyMs: number | null): MachineVie
         isSelf: false,
         isOnline: machine.isOnline,
         lastSeenAt: machine.lastSeenAt,
-        path: machine.isOnline && state.isUp ? 'relay' : null,
-        latencyMs: machine.isOnline && state.isUp ? latencyMs : null,
+        path: isDirect ? 'direct' : isRelayed ? 'relay' : null,
+        latencyMs: isRelayed && !isDirect ? latencyMs : null,
         queued: queuedFor(state, machine.id),
         sent: counts?.sent ?? 0,
         received: counts?.received ?? 0,

@@ -17,6 +17,7 @@ export type Waits = {
     timeoutMs: number,
     done: (isReached: boolean) => void,
   ): void
+  has(id: string): boolean
   progress(id: string, state: DeliveryState): void
   stop(): void
 }
@@ -43,6 +44,7 @@ export function createWaits(): Waits {
       const wait: Wait = { open, goal, done, timer: setTimeout(() => end(wait, false), timeoutMs) }
       for (const id of open) byId.set(id, (byId.get(id) ?? new Set()).add(wait))
     },
+    has: (id) => byId.has(id),
     progress(id, state) {
       const waits = byId.get(id)
       if (waits === undefined) return

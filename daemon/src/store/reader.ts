@@ -60,9 +60,11 @@ export function createReader(db: DatabaseSync): Reader {
   const byId = db.prepare('SELECT * FROM message WHERE id = ? ORDER BY n DESC LIMIT 1')
   const byPrefix = db.prepare('SELECT * FROM message WHERE id >= ?1 AND id < ?2 ORDER BY n DESC LIMIT ?3')
   const inHeader = db.prepare(
-    'SELECT n, from_machine, way, at FROM message WHERE id = ? AND to_key = ? AND way > 0 ORDER BY n DESC LIMIT 1',
+    'SELECT n, from_machine, way, at FROM message WHERE id = ? AND to_key = ? AND way > 0 AND state <> 5 ORDER BY n DESC LIMIT 1',
   )
-  const outHeader = db.prepare('SELECT from_agent, to_agent FROM message WHERE id = ? AND way = 0 LIMIT 1')
+  const outHeader = db.prepare(
+    'SELECT from_agent, to_agent, to_machine, state FROM message WHERE id = ? AND way = 0 LIMIT 1',
+  )
   const after = db.prepare(
     'SELECT * FROM message WHERE to_key = ? AND way > 0 AND n > ? AND state <> 5 ORDER BY n LIMIT ?',
   )
@@ -89,7 +91,15 @@ export function createReader(db: DatabaseSync): Reader {
     },
     outHeader(id) {
       const row = outHeader.get(id) as Row | undefined
-      return row && { id, fromAgent: row.from_agent as string, toAgent: row.to_agent as string }
+      return (
+        row && {
+          id,
+          fromAgent: row.from_agent as string,
+          toAgent: row.to_agent as string,
+          machine: row.to_machine as string,
+          state: STATES[row.state as number] ?? 'queued',
+        }
+      )
     },
     inbox(agentKey, { after: afterN, from, limit }) {
       if (afterN !== undefined) return (after.all(agentKey, afterN, limit) as Row[]).map(toStored)

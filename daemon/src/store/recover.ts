@@ -1,13 +1,14 @@
 /** The core's state from committed rows: at every start, and after a commit that failed. */
 import type { DatabaseSync } from 'node:sqlite'
-import { nameKey, Roster } from '@agent-relay/protocol'
+import { type ErrorCode, nameKey, Roster } from '@agent-relay/protocol'
 import { inStreamKey, newInStream } from '../core/inbox.ts'
-import { WINDOW_MESSAGES } from '../core/limits.ts'
+import { RECEIPTS, WINDOW_MESSAGES } from '../core/limits.ts'
 import { append, streamTo } from '../core/outbox.ts'
+import { owe } from '../core/receipts.ts'
 import { indexRoster } from '../core/roster.ts'
-import { type Entropy, emptyState, newAgent, type OutEntry, type State } from '../core/state.ts'
+import { type Entropy, emptyState, newAgent, type OutEntry, type ReceiptState, type State } from '../core/state.ts'
 import type { AgentRow, LinkIdentity } from '../core/turn.ts'
-import { stateCode, wayCode } from './codes.ts'
+import { STATES, stateCode, wayCode } from './codes.ts'
 
 type Facts = { entropy: Entropy; outboxEpoch: string; hostName: string; userName: string }
 
@@ -26,6 +27,7 @@ export function recover(db: DatabaseSync, facts: Facts): State {
   for (const row of db.prepare('SELECT * FROM agent').all()) recoverAgent(state, row as Record<string, unknown>)
   recoverOpen(state, db)
   recoverStreams(state, db)
+  recoverDebts(state, db)
   state.toPump.clear()
   state.grown.clear()
   return state
@@ -103,6 +105,8 @@ const entryOf = (row: OpenRow, seq: number): OutEntry => ({
   expiresAt: row.expires_at,
   queuedAt: row.at,
   attempts: row.attempts ?? 0,
+  path: null,
+  isOnLink: false,
   isStored: row.state === stateCode.stored,
   isVoid: false,
 })
@@ -168,4 +172,33 @@ function recoverStreams(state: State, db: DatabaseSync): void {
     )
     state.inStreams.set(inStreamKey(row.machine, row.outbox_epoch, row.stream), stream)
   }
+}
+
+/** Receipts that nobody is known to have heard: said again at the first connection. The newest, when they are too many. */
+function recoverDebts(state: State, db: DatabaseSync): void {
+  const rows = db
+    .prepare(
+      `SELECT n, id, from_machine, state, reason, note,
+         CASE state WHEN 3 THEN injected_at WHEN 4 THEN seen_at END - at AS after_ms
+       FROM message WHERE told < state ORDER BY n DESC LIMIT ?`,
+    )
+    .all(RECEIPTS) as {
+    n: number
+    id: string
+    from_machine: string
+    state: number
+    reason: string | null
+    note: string | null
+    after_ms: number | null
+  }[]
+  for (const row of rows.reverse())
+    owe(state, row.from_machine, {
+      n: row.n,
+      id: row.id,
+      state: STATES[row.state] as ReceiptState,
+      ...(row.reason !== null && { reason: row.reason as ErrorCode }),
+      ...(row.note !== null && { note: row.note }),
+      ...(row.after_ms !== null && { afterMs: Math.max(0, row.after_ms) }),
+    })
+  for (const debt of state.debts.values()) debt.fresh = []
 }

@@ -31,4 +31,10 @@ export const STEPS: readonly string[] = [
     PRIMARY KEY (machine, outbox_epoch, stream)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Of a message from another machine: the state that its sender's machine is known to have heard. A later one is owed to it.
+  -- What is older than this column, and what was not sent from elsewhere, owes nothing.
+  ALTER TABLE message ADD COLUMN told INTEGER NOT NULL DEFAULT 5;
+  CREATE INDEX message_owed ON message (n) WHERE told < state;
+  `,
 ]

@@ -15,8 +15,8 @@ export function createWriter(db: DatabaseSync): Writer {
   const insert = db.prepare(
     `INSERT INTO message (n, is_open, way, state, id, from_agent, from_machine, from_person, from_project, to_agent, to_key,
        to_machine, project, via, thread, reply_to, stream, seq, trace, ts, at, expires_at, size, reason, accepted_at, failed_at, body,
-       path, attempts, sent_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       path, attempts, sent_at, told)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const setState = ['stored', 'accepted'].map((state) =>
     db.prepare(
@@ -36,7 +36,10 @@ export function createWriter(db: DatabaseSync): Writer {
        WHERE id = ?5 AND way = 0 AND to_machine = ?6 AND is_open = 0 AND state < ?1`,
     ),
   )
-  const attempt = db.prepare('UPDATE message SET attempts = ?2, sent_at = coalesce(sent_at, ?1) WHERE n = ?3')
+  const attempt = db.prepare(
+    'UPDATE message SET attempts = ?2, sent_at = coalesce(sent_at, ?1), path = ?4 WHERE n = ?3',
+  )
+  const told = db.prepare('UPDATE message SET told = ?1 WHERE n IN (SELECT value FROM json_each(?2)) AND told < ?1')
   const close = db.prepare('UPDATE message SET is_open = 0 WHERE n = ?')
   const move = db.prepare(
     'UPDATE message SET to_machine = ?, stream = ?, seq = ?, state = 0, attempts = NULL, sent_at = NULL WHERE n = ?',
@@ -89,9 +92,11 @@ export function createWriter(db: DatabaseSync): Writer {
       isAccepted ? row.at : null,
       row.state === 'failed' ? row.at : null,
       row.body,
-      row.way === 'local' ? 'local' : null,
+      row.way === 'local' ? 'local' : (sent?.path ?? null),
       sent?.attempts ?? null,
       sent?.at ?? null,
+      // An acknowledgement tells of `accepted`; a refusal goes with it.
+      row.way === 'in' && isAccepted ? stateCode.accepted : stateCode.failed,
     )
   }
   const putAgent = (row: AgentRow): void => {
@@ -136,7 +141,10 @@ export function createWriter(db: DatabaseSync): Writer {
         )
         return
       case 'attempt':
-        if (firstSent.get(op.n) !== op) attempt.run(op.at, op.attempts, op.n)
+        if (firstSent.get(op.n) !== op) attempt.run(op.at, op.attempts, op.n, op.path)
+        return
+      case 'told':
+        told.run(stateCode[op.state], JSON.stringify(op.ns))
         return
       case 'void-done':
         close.run(op.n)
