@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { Envelope, isPlainEnvelope, MachineId, MessageId } from './envelope.ts'
 import { WireError } from './errors.ts'
-import { AgentName, MachineName, ProjectName } from './names.ts'
+import { AgentName, MachineName, Party, ProjectName } from './names.ts'
 import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
 import { AgentStatus, Roster, RosterDelta } from './roster.ts'
 import { CONTROL_VERSION, OLDEST_CONTROL_VERSION } from './versions.ts'
@@ -98,9 +98,6 @@ export const RelayResult = z.object({
   error: WireError.optional(),
 })
 export type RelayResult = z.infer<typeof RelayResult>
-
-/** An agent's name, `@person` or `#channel`. */
-const Party = z.string().regex(/^[@#]?[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
 
 /** Headers of one message and how far it came, for the dashboard; never the body. Reported by the sender's machine. */
 export const TraceReport = z.object({
@@ -204,7 +201,7 @@ type Events<F extends Record<string, Exchange>> = {
 /** Control plane → dashboard. A hint says what to refetch; it never carries state. */
 export const DashboardHint = z.object({
   org: z.string(),
-  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org'])),
+  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org', 'inbox', 'channels'])),
 })
 export type DashboardHint = z.infer<typeof DashboardHint>
 export type DashboardServerEvents = { hint: (hint: DashboardHint) => void }
