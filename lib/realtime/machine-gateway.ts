@@ -154,6 +154,7 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   gateway.drains.set(session, drain)
   confirmByPong(session, gateway)
   drain.wake()
+  gateway.relay.inbox.tell(ctx.actor)
 }
 
 const replaced: WireError = {

@@ -37,8 +37,8 @@ export const getPending = endpoint({ who: 'machine' }, async ({ ctx, request }):
 })
 
 export const postAck = endpoint({ who: 'machine', body: AckRequest, maxBytes: 1024 * 1024 }, async ({ ctx, input }) => {
-  const { acks = [], gaps = [], receipts = [], read } = input
-  await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts })
+  const { acks = [], gaps = [], receipts = [], heard = [], read } = input
+  await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts, heard })
   await deleteReturns(ctx.db, ctx.actor.machineId, read)
   return { done: true }
 })

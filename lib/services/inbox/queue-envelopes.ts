@@ -35,12 +35,7 @@ export async function queueEnvelopes(tx: Tx, { message, agents, channel, ttlMs }
     queued.map(({ id, agent, stream, seq, outboxEpoch }) => ({
       ...envelopeHead(message),
       id,
-      to: {
-        machine: agent.machineId,
-        agent: agent.name,
-        ...(agent.project !== null && { project: agent.project }),
-        ...(channel !== undefined && { via: `#${channel}`, channel }),
-      },
+      to: recipientOf(agent, channel),
       stream,
       outboxEpoch,
       seq,
@@ -76,6 +71,16 @@ export const envelopeHead = (
   ts: message.sentAt.getTime(),
   trace: message.id,
   body: message.body,
+})
+
+export const recipientOf = (
+  agent: Pick<Agent, 'machineId' | 'name' | 'project'>,
+  channel: string | undefined,
+): Envelope['to'] => ({
+  machine: agent.machineId,
+  agent: agent.name,
+  ...(agent.project !== null && { project: agent.project }),
+  ...(channel !== undefined && { via: `#${channel}`, channel }),
 })
 
 const streamOf = (userId: string, agent: { nameKey: string; machineId: string }): string =>

@@ -55,6 +55,8 @@ export async function sendAsPerson(ctx: OrgCtx<UserActor>, input: PersonMessage)
       },
     })
     const channel = 'channelId' in place ? place.name : undefined
+    if ('channelId' in place)
+      await tx.channel.update({ where: { id: place.channelId }, data: { messageCount: { increment: 1 } } })
     const deliveries = await queueEnvelopes(tx, { message, agents, channel, ttlMs })
     const [first] = deliveries
     if (channel === undefined && first?.state === 'failed')

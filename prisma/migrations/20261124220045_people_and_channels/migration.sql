@@ -6,6 +6,7 @@ CREATE TABLE "Channel" (
     "nameKey" TEXT NOT NULL,
     "topic" TEXT,
     "createdBy" TEXT NOT NULL,
+    "messageCount" INTEGER NOT NULL DEFAULT 0,
     "ownerId" UUID,
     "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
@@ -94,6 +95,7 @@ CREATE TABLE "PersonDelivery" (
     "state" "DeliveryState" NOT NULL,
     "reason" TEXT,
     "expiresAt" TIMESTAMP(3) NOT NULL,
+    "acceptedAt" TIMESTAMP(3),
 
     CONSTRAINT "PersonDelivery_pkey" PRIMARY KEY ("id")
 );
