@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { MAX_TTL_MS, MachineId, Message, MessageId } from './envelope.ts'
 import { ErrorCode } from './errors.ts'
-import { AgentName, ProjectName } from './names.ts'
+import { AgentName, Party, ProjectName } from './names.ts'
 import { DeliveryPath, DeliveryState, Hop } from './receipt.ts'
 import { AgentStatus } from './roster.ts'
 import { LOCAL_VERSION, OLDEST_LOCAL_VERSION } from './versions.ts'
@@ -125,7 +125,8 @@ const Done = z.object({ done: z.literal(true) })
 
 export const SentMessage = z.object({
   id: MessageId,
-  agent: AgentName,
+  /** An agent's name, `@person` or `#channel`. */
+  agent: Party,
   machine: z.string(),
   state: DeliveryState,
   /** Honest words for a person: `queued: Carol is offline, last seen 3 h ago`. */

@@ -82,6 +82,8 @@ function whyRefused(state: State, envelope: Envelope): Omit<Refusal, 'seq' | 'id
   const agent = state.agents.get(nameKey(envelope.to.agent))
   if (agent === undefined || agent.claim === 'refused')
     return { reason: 'NOT_FOUND', note: `${envelope.to.agent} is not registered on ${machineOf(state)}` }
+  // The control plane's own machine holds no names, and so its people cannot lose theirs to another.
+  if (envelope.from.user !== undefined) return undefined
   const holder = state.roster?.agents.get(nameKey(envelope.from.agent))
   const isFenced =
     holder !== undefined && holder.machine !== envelope.from.machine && envelope.from.epoch < holder.epoch
@@ -96,6 +98,8 @@ function misdirected(state: State, envelope: Envelope): string | undefined {
   const me = selfId(state)
   if (envelope.to.machine !== me) return `it is for machine ${envelope.to.machine} and this is ${me}`
   if (state.identity !== null && envelope.org !== state.identity.org.id) return `it is of another organization`
+  if (envelope.from.user !== undefined && envelope.from.machine !== state.roster?.cloud)
+    return `only the dashboard speaks for a person, and machine ${envelope.from.machine} says it is @${envelope.from.user}`
   if (envelope.from.machine === me) return 'it claims to come from this machine'
   return undefined
 }
@@ -122,15 +126,16 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
 })
 
 function rowOf(state: State, envelope: Envelope, turn: Turn): MessageRow {
-  const sender = state.roster?.agents.get(nameKey(envelope.from.agent))
+  const { user } = envelope.from
+  const sender = user === undefined ? state.roster?.agents.get(nameKey(envelope.from.agent)) : undefined
   return {
     n: state.nextN++,
     id: envelope.id,
     way: 'in',
     state: 'accepted',
-    fromAgent: envelope.from.agent,
+    fromAgent: user === undefined ? envelope.from.agent : `@${user}`,
     fromMachine: envelope.from.machine,
-    fromPerson: state.roster?.machines.get(envelope.from.machine)?.person ?? null,
+    fromPerson: user ?? state.roster?.machines.get(envelope.from.machine)?.person ?? null,
     fromProject: sender?.project ?? null,
     toAgent: envelope.to.agent,
     toMachine: envelope.to.machine,

@@ -40,11 +40,11 @@ export function send(state: State, event: SendEvent, turn: Turn): void {
   }
   const messages: SentView[] = []
   const hasSpoken = !sender.isConfirmed && speaks(state, sender.key)
-  const ttlMs = event.ttlMs ?? (resolved.isBroadcast ? BROADCAST_TTL_MS : DEFAULT_TTL_MS)
+  const ttlMs = event.ttlMs ?? defaultTtlMs(resolved.via)
   let trace: string | null = null
   for (const target of resolved.targets) {
     const row = rowOf(state, event, sender, target, turn.now, ttlMs)
-    row.via = resolved.isBroadcast ? event.to : null
+    row.via = resolved.via ?? null
     trace ??= row.id
     row.trace = trace
     messages.push(queue(state, sender, target, row, turn))
@@ -52,6 +52,10 @@ export function send(state: State, event: SendEvent, turn: Turn): void {
   if (messages.some((message) => message.state === 'queued')) claimToSpeak(state, sender, hasSpoken, turn)
   answer(turn, event.reply, { type: 'sent', id: trace ?? '', messages })
 }
+
+/** A broadcast is stale after a day; a channel's members read what was said in it, as a person reads their inbox. */
+const defaultTtlMs = (via: string | undefined): number =>
+  via === undefined || via.startsWith('#') ? DEFAULT_TTL_MS : BROADCAST_TTL_MS
 
 function queue(state: State, sender: LocalAgent, target: Target, row: MessageRow, turn: Turn): SentView {
   const here = target.machine === selfId(state) ? state.agents.get(target.key) : undefined

@@ -29,11 +29,19 @@ export function noteOfSent(state: State, sender: LocalAgent, target: Target, now
   return noteOfAway(state, target.key, target.machine, now)
 }
 
+/** People and channels as they are registered; a name key that is none of them as it is. */
+function nameAtCloud(state: State, key: string): string {
+  const person = key.startsWith('@') ? state.roster?.people.get(key.slice(1)) : undefined
+  if (person !== undefined) return `@${person.handle}`
+  const channel = key.startsWith('#') ? state.roster?.channels.get(key.slice(1)) : undefined
+  return channel === undefined ? key : `#${channel.name}`
+}
+
 /** Why a message to an agent of another machine is still here. */
 export function noteOfAway(state: State, key: string, machineId: string, now: number): string {
   const agent = state.roster?.agents.get(key)
   const machine = state.roster?.machines.get(machineId)
-  const name = agent?.name ?? key
+  const name = agent?.name ?? nameAtCloud(state, key)
   const seen = (at: number | null | undefined) => (at == null ? '' : `, last seen ${ago(now, at)}`)
   if (machine !== undefined && !machine.isOnline)
     return `queued: ${name} is offline${seen(agent?.lastSeenAt ?? machine.lastSeenAt)}`
