@@ -98,7 +98,8 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
       await receiptsHeard(db, actor.machineId, heard)
       // A receipt says more than the acknowledgement that comes with it, and so has the last word.
       const accepted = await takeAcks(db, actor, acks)
-      const told = receipts.length > 0 ? await takeReceipts(db, actor, receipts) : { heard: [], changed: [] }
+      const told = await takeReceipts(db, actor, receipts)
+      if (told.movedTo.length > 0) publish('mail', { machineIds: told.movedTo })
       const changed = [...new Set([...accepted, ...told.changed])]
       await fillGaps(db, actor, gaps)
       if (gaps.length > 0) publish('resend', { machineIds: [actor.machineId] })

@@ -23,11 +23,9 @@ export async function queueEnvelopes(tx: Tx, { message, agents, channel, ttlMs }
   const places = await takePlaces(tx, message.fromUserId as string, agents)
   const expiresAt = new Date(message.storedAt.getTime() + ttlMs)
   const queued = agents.map((agent, n) => {
-    const place = places.get(placeKey(agent.machineId, agent.nameKey)) as Place
+    const place = places.get(placeKey(agent)) as Place
     // A message to one agent travels under its own id, so that the agent's answer names it.
-    const id = channel === undefined && n === 0 ? message.id : nextRowId()
-    const stream = streamOf(message.fromUserId as string, agent)
-    return { id, agent, stream, ...place }
+    return { id: channel === undefined && n === 0 ? message.id : nextRowId(), agent, ...place }
   })
   const stored = await storeEnvelopes(
     tx,
@@ -83,14 +81,12 @@ export const recipientOf = (
   ...(channel !== undefined && { via: `#${channel}`, channel }),
 })
 
-const streamOf = (userId: string, agent: { nameKey: string; machineId: string }): string =>
-  `${userId}>${agent.nameKey}@${agent.machineId}`
-
-type Place = { seq: number; outboxEpoch: string }
-const placeKey = (machineId: string, agentKey: string): string => `${machineId} ${agentKey}`
+type Where = Pick<Agent, 'machineId' | 'nameKey'>
+type Place = { stream: string; seq: number; outboxEpoch: string }
+export const placeKey = ({ machineId, nameKey }: Where): string => `${machineId} ${nameKey}`
 
 /** The next place of each stream. The rows stay locked until the commit: whoever rolls back leaves no hole. */
-async function takePlaces(tx: Tx, userId: string, agents: Outgoing['agents']): Promise<Map<string, Place>> {
+export async function takePlaces(tx: Tx, userId: string, agents: Where[]): Promise<Map<string, Place>> {
   const wanted = agents.map(({ machineId, nameKey }) => ({
     machine: machineId,
     key: nameKey,
@@ -104,6 +100,9 @@ async function takePlaces(tx: Tx, userId: string, agents: Outgoing['agents']): P
     ON CONFLICT ("userId", "machineId", "agentKey") DO UPDATE SET "nextSeq" = known."nextSeq" + 1
     RETURNING known."machineId"::text AS "machineId", known."agentKey", known."outboxEpoch", known."nextSeq" - 1 AS seq`
   return new Map(
-    rows.map(({ machineId, agentKey, outboxEpoch, seq }) => [placeKey(machineId, agentKey), { seq, outboxEpoch }]),
+    rows.map(({ machineId, agentKey, outboxEpoch, seq }) => [
+      placeKey({ machineId, nameKey: agentKey }),
+      { stream: `${userId}>${agentKey}@${machineId}`, seq, outboxEpoch },
+    ]),
   )
 }

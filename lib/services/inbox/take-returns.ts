@@ -1,11 +1,20 @@
 /** The control plane as a sender hears back: how far people's messages came, and what a recipient lacks. */
-import { type Ack, type Envelope, type Gap, type Heard, isLater, type Receipt } from '@agent-relay/protocol'
+import {
+  type Ack,
+  DASHBOARD_AGENT,
+  type DeliveryState,
+  type Envelope,
+  type Gap,
+  type Heard,
+  type Receipt,
+} from '@agent-relay/protocol'
 import { withTransaction } from '#lib/db/transaction.ts'
 import type { Db, Tx } from '../context.ts'
 import { nextRowId } from '../messages/row-id.ts'
 import { storeEnvelopes } from '../messages/store-mail.ts'
 import { plainText } from '../plain-text.ts'
 import { envelopeHead, recipientOf } from './queue-envelopes.ts'
+import { reroute } from './reroute.ts'
 
 type Recipient = { orgId: string; machineId: string }
 
@@ -31,34 +40,39 @@ export async function takeAcks(db: Db, { orgId, machineId }: Recipient, acks: Ac
   return ids
 }
 
+/** In the order in which a message goes through them; `failed` ends it from any. */
+const before: Record<Receipt['state'], DeliveryState[]> = {
+  injected: ['queued', 'stored', 'accepted'],
+  seen: ['queued', 'stored', 'accepted', 'injected'],
+  failed: ['queued', 'stored', 'accepted', 'injected', 'seen'],
+}
+
 /**
- * What became of people's messages at this machine; a state only goes up. Everything said of a message that there is, or is
- * no more, counts as heard. Returns the answers, and the ids whose state changed.
+ * What became of people's messages at this machine; a state only goes up. Whatever is said of a message, known here or not
+ * any more, is answered as heard. Returns the answers, the ids whose state changed, and the machines to which messages went
+ * whose agent has moved there.
  */
 export async function takeReceipts(
   db: Db,
   { orgId, machineId }: Recipient,
   receipts: Receipt[],
-): Promise<{ heard: Heard[]; changed: string[] }> {
-  const changed = await withTransaction(db, async (tx) => {
-    const known = await tx.personDelivery.findMany({
-      where: { orgId, machineId, id: { in: receipts.map(({ id }) => id) } },
-      select: { id: true, state: true },
-      orderBy: { id: 'asc' },
-    })
-    const states = new Map(known.map(({ id, state }) => [id, state]))
-    const ids: string[] = []
-    for (const { id, state, reason, note } of receipts) {
-      const before = states.get(id)
-      if (before === undefined || !isLater(state, before)) continue
+): Promise<{ heard: Heard[]; changed: string[]; movedTo: string[] }> {
+  const heard = receipts.map(({ id, state }) => ({ id, state, to: machineId }))
+  if (receipts.length === 0) return { heard, changed: [], movedTo: [] }
+  return withTransaction(db, async (tx) => {
+    const changed: string[] = []
+    const movedTo: string[] = []
+    // In one order, so that two frames about the same messages do not wait for each other in a ring.
+    for (const { id, state, reason, note } of [...receipts].sort((a, b) => a.id.localeCompare(b.id))) {
+      const where = { id, orgId, machineId, state: { in: before[state] } }
+      const moved = reason === 'NOT_FOUND' && state === 'failed' ? await reroute(tx, where) : undefined
+      if (moved !== undefined) movedTo.push(moved)
       const why = state === 'failed' ? { reason: plainText(note ?? reason ?? 'its machine refused it') } : {}
-      await tx.personDelivery.update({ where: { id }, data: { state, ...why }, select: { id: true } })
-      states.set(id, state)
-      ids.push(id)
+      const count = moved ? 1 : (await tx.personDelivery.updateMany({ where, data: { state, ...why } })).count
+      if (count > 0) changed.push(id)
     }
-    return ids
+    return { heard, changed, movedTo }
   })
-  return { heard: receipts.map(({ id, state }) => ({ id, state, to: machineId })), changed }
 }
 
 /** As many places as a recipient's window holds; it asks again for the rest. */
@@ -117,7 +131,7 @@ function emptyEnvelope(
     v: 1,
     id: nextRowId(),
     org: orgId,
-    from: { machine: orgId, agent: 'dashboard', epoch: 1 },
+    from: { machine: orgId, agent: DASHBOARD_AGENT, epoch: 1 },
     to: { machine: to.machineId, agent: to.agentKey },
     ttlMs: voidTtlMs,
     priority: 1,
