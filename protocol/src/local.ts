@@ -254,7 +254,7 @@ export const localResults = {
   inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry) }),
   agents: z.object({ agents: z.array(AgentView), people: z.array(PersonView) }),
   channels: z.object({ channels: z.array(ChannelView) }),
-  'channel.join': z.object({ channel: z.string(), agent: z.string(), isNew: z.boolean() }),
+  'channel.join': z.object({ channel: z.string(), isNew: z.boolean(), agent: z.string() }),
   'channel.leave': z.object({ channel: z.string(), agent: z.string() }),
   'channel.history': ChannelHistory,
   whoami: z.object({
