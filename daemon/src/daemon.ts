@@ -68,6 +68,7 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
     runHost,
     outward: control.outward,
     restored: control.restore,
+    channels: control.channels,
     status: () =>
       statusView({
         version,

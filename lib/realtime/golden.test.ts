@@ -21,7 +21,7 @@ import { connectMachine, startGateway, type TestGateway } from '#lib/testing/mac
 import { contextOf } from '#lib/testing/people.ts'
 
 const auth = golden('control/auth.usual')
-const welcome: Welcome = golden('control/welcome.usual')
+const welcome: Welcome = golden('control/welcome.people')
 const [minimal, options] = golden('control/relay.usual').envelopes as [Envelope, Envelope]
 
 const goldenWire = (path: string): string => wireOf(golden(path))
@@ -56,8 +56,8 @@ test('the golden key opens the door, and welcome is the golden one', async () =>
   expect({ ...challenge, nonce: '' }).toEqual({ ...golden('control/challenge.usual'), nonce: '' })
   const signature = sign(null, Buffer.from(controlProofText(challenge, auth.bootId)), goldenKey)
   reply({ ...golden('control/proof.usual'), signature: signature.toString('base64url') })
-  // The agents of the file are claimed by the tests below; the database has none yet.
-  const bare = { ...welcome, roster: { ...welcome.roster, agents: [] } }
+  // The agents of the file are claimed by the tests below, and its channel made there; the database has none yet.
+  const bare = { ...welcome, roster: { ...welcome.roster, agents: [], channels: [] } }
   expect(wireOf(timeless(await greeted))).toBe(wireOf(timeless(bare)))
   socket.disconnect()
 })

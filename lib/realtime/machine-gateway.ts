@@ -1,6 +1,8 @@
 /** The namespace `/machines`: from a daemon's first packet to its last. Frames: protocol/src/control.ts. */
 import { randomUUID } from 'node:crypto'
 import {
+  ChannelHistoryQuery,
+  ChannelMembership,
   CONTROL_VERSION,
   ControlAuth,
   type ControlEvents,
@@ -24,6 +26,8 @@ import { claimName } from '#lib/services/agents/claim-name.ts'
 import { releaseName } from '#lib/services/agents/release-name.ts'
 import { setStatus } from '#lib/services/agents/set-status.ts'
 import { syncNames } from '#lib/services/agents/sync-names.ts'
+import { joinAsAgent, leaveAsAgent } from '#lib/services/channels/agent-member.ts'
+import { readHistory } from '#lib/services/channels/read-history.ts'
 import type { Db } from '#lib/services/context.ts'
 import { assertOpened, type SessionFacts } from '#lib/services/machines/sessions.ts'
 import { answering, type Rate } from './answer.ts'
@@ -154,6 +158,7 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   gateway.drains.set(session, drain)
   confirmByPong(session, gateway)
   drain.wake()
+  gateway.relay.inbox.tell(ctx.actor)
 }
 
 const replaced: WireError = {
@@ -176,6 +181,14 @@ function listenTo(session: MachineSession, { directories, relay, traces, log }: 
   }))
   answer('agents.status', machineFrames['agents.status'].input, (input) => setStatus(ctx, input))
   answer('agents.release', machineFrames['agents.release'].input, (input) => releaseName(ctx, input))
+  // The delta goes out before the answer: whoever has joined can address the channel at once.
+  const withRoster = async <T>(value: T): Promise<T> => {
+    await (await directories.open(actor.orgId)).refresh()
+    return value
+  }
+  answer('channels.join', ChannelMembership, async (input) => withRoster(await joinAsAgent(ctx, input)))
+  answer('channels.leave', ChannelMembership, async (input) => withRoster(await leaveAsAgent(ctx, input)))
+  answer('channels.history', ChannelHistoryQuery, (input) => readHistory(ctx, input))
   answer('roster.get', machineFrames['roster.get'].input, async () =>
     rosterIn(session.speaks, (await directories.open(actor.orgId)).roster),
   )

@@ -103,7 +103,7 @@ test('a machine registers, beats, claims, relays, fetches and acknowledges', asy
   )
   const back = await call(getPending, 'messages.pending.answer', { headers })
   expect(back.returned).toMatchObject([
-    { from: bob.id, batch: { acks: ack.acks, gaps: ack.gaps, receipts: ack.receipts } },
+    { from: bob.id, batch: { acks: ack.acks, gaps: ack.gaps, receipts: ack.receipts, heard: ack.heard } },
   ])
 })
 

@@ -170,6 +170,8 @@ export async function connectMachine(
       version: delta.version,
       machines: [...client.roster.machines.filter(({ id }) => !gone.has(id) && !machineIds.has(id)), ...delta.machines],
       agents: [...client.roster.agents.filter(({ name }) => !names.has(name.toLowerCase())), ...delta.agents],
+      ...(delta.people && { people: delta.people }),
+      ...(delta.channels && { channels: delta.channels }),
     }
     changed()
   })

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { Envelope, isPlainEnvelope, MachineId, MessageId } from './envelope.ts'
 import { WireError } from './errors.ts'
-import { AgentName, MachineName, ProjectName } from './names.ts'
+import { AgentName, ChannelName, MachineName, Party, ProjectName } from './names.ts'
 import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
 import { AgentStatus, Roster, RosterDelta } from './roster.ts'
 import { CONTROL_VERSION, OLDEST_CONTROL_VERSION } from './versions.ts'
@@ -99,9 +99,6 @@ export const RelayResult = z.object({
 })
 export type RelayResult = z.infer<typeof RelayResult>
 
-/** An agent's name, `@person` or `#channel`. */
-const Party = z.string().regex(/^[@#]?[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
-
 /** Headers of one message and how far it came, for the dashboard; never the body. Reported by the sender's machine. */
 export const TraceReport = z.object({
   id: MessageId,
@@ -121,6 +118,44 @@ export const TraceReport = z.object({
   hops: z.array(Hop).max(32),
 })
 export type TraceReport = z.infer<typeof TraceReport>
+
+/** A channel as somebody wrote it, with or without `#`; the control plane says what a name may be. */
+const ChannelRef = z.string().min(1).max(80)
+/** An agent of the asking machine, and a channel that it joins or leaves. Since version 2. */
+export const ChannelMembership = z.object({ agent: AgentName, channel: ChannelRef })
+export type ChannelMembership = z.infer<typeof ChannelMembership>
+export const ChannelJoined = z.object({ channel: ChannelName, isNew: z.boolean() })
+export type ChannelJoined = z.infer<typeof ChannelJoined>
+export const ChannelLeft = z.object({ channel: ChannelName })
+export type ChannelLeft = z.infer<typeof ChannelLeft>
+
+/** One message of a channel's history. */
+export const ChannelMessage = z.object({
+  id: MessageId,
+  /** An agent's name, or `@person`. */
+  from: Party,
+  /** The sending agent's; null for a person, and for a machine that is gone. */
+  fromMachine: z.string().nullable(),
+  thread: z.string().optional(),
+  replyTo: MessageId.optional(),
+  sentAt: z.int(),
+  body: z.string(),
+})
+export type ChannelMessage = z.infer<typeof ChannelMessage>
+/** Asks for the newest messages of a channel, or those before one of them. Since version 2. */
+export const ChannelHistoryQuery = z.object({
+  channel: ChannelRef,
+  before: MessageId.optional(),
+  limit: z.int().positive().max(50).optional(),
+})
+export type ChannelHistoryQuery = z.infer<typeof ChannelHistoryQuery>
+/** Oldest first; `next` asks for what came before, null at the beginning. */
+export const ChannelHistory = z.object({
+  channel: ChannelName,
+  messages: z.array(ChannelMessage),
+  next: MessageId.nullable(),
+})
+export type ChannelHistory = z.infer<typeof ChannelHistory>
 
 /** Every answer over the control socket is a value or a WireError, never silence. */
 export const answerOf = <S extends z.ZodType>(value: S) =>
@@ -170,6 +205,9 @@ export const machineFrames = {
   'agents.claim': { input: z.object({ agent: AgentClaim }), value: z.object({ result: ClaimResult }) },
   'agents.status': { input: z.object({ changes: z.array(AgentStatusChange).max(MAX_NAMES) }), value: Done },
   'agents.release': { input: z.object({ name: z.string().max(64) }), value: Done },
+  'channels.join': { input: ChannelMembership, value: ChannelJoined },
+  'channels.leave': { input: ChannelMembership, value: ChannelLeft },
+  'channels.history': { input: ChannelHistoryQuery, value: ChannelHistory },
   'roster.get': { input: z.object({}), value: Roster },
   relay: { input: RelayBatch, value: z.object({ results: z.array(RelayResult) }) },
   return: { input: ReturnBatch, value: Done },
@@ -204,7 +242,7 @@ type Events<F extends Record<string, Exchange>> = {
 /** Control plane → dashboard. A hint says what to refetch; it never carries state. */
 export const DashboardHint = z.object({
   org: z.string(),
-  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org'])),
+  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org', 'inbox', 'channels'])),
 })
 export type DashboardHint = z.infer<typeof DashboardHint>
 export type DashboardServerEvents = { hint: (hint: DashboardHint) => void }

@@ -3,9 +3,10 @@
  * `hello` → `welcome`; then requests with an `id`, each answered by one `ok` or `error`; pushes come at any time.
  */
 import { z } from 'zod'
+import { ChannelHistory, ChannelHistoryQuery } from './control.ts'
 import { MAX_TTL_MS, MachineId, Message, MessageId } from './envelope.ts'
 import { ErrorCode } from './errors.ts'
-import { AgentName, ProjectName } from './names.ts'
+import { AgentName, Party, ProjectName } from './names.ts'
 import { DeliveryPath, DeliveryState, Hop } from './receipt.ts'
 import { AgentStatus } from './roster.ts'
 import { LOCAL_VERSION, OLDEST_LOCAL_VERSION } from './versions.ts'
@@ -93,6 +94,16 @@ export const RunResize = request('run.resize', {
   rows: z.int().positive().max(1000),
 })
 export const RunSignal = request('run.signal', { signal: z.enum(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL']) })
+/** The channels of the organization, with or without a connection to the control plane. */
+export const Channels = request('channels', {})
+/** The agent of this connection, or another one of this machine, gets a channel's messages from now on; a new channel is made. */
+export const ChannelJoin = request('channel.join', { channel: z.string().min(1).max(80), agent: AgentName.optional() })
+export const ChannelLeave = request('channel.leave', {
+  channel: z.string().min(1).max(80),
+  agent: AgentName.optional(),
+})
+/** What was said in a channel, from the control plane. */
+export const ChannelHistoryRequest = request('channel.history', ChannelHistoryQuery.shape)
 /** After `link` or `unlink` changed the home: read it again and (dis)connect. */
 export const Reload = request('reload', {})
 export const Shutdown = request('shutdown', {})
@@ -113,6 +124,10 @@ export const LocalRequest = z.discriminatedUnion('type', [
   RunAck,
   RunResize,
   RunSignal,
+  Channels,
+  ChannelJoin,
+  ChannelLeave,
+  ChannelHistoryRequest,
   Reload,
   Shutdown,
 ])
@@ -125,7 +140,8 @@ const Done = z.object({ done: z.literal(true) })
 
 export const SentMessage = z.object({
   id: MessageId,
-  agent: AgentName,
+  /** An agent's name, `@person` or `#channel`. */
+  agent: Party,
   machine: z.string(),
   state: DeliveryState,
   /** Honest words for a person: `queued: Carol is offline, last seen 3 h ago`. */
@@ -156,6 +172,22 @@ export const AgentView = z.object({
   waiting: z.int().nonnegative(),
 })
 export type AgentView = z.infer<typeof AgentView>
+
+/** Somebody who can be written to as `@handle`, in their dashboard. */
+export const PersonView = z.object({ handle: z.string(), name: z.string() })
+export type PersonView = z.infer<typeof PersonView>
+
+export const ChannelView = z.object({
+  name: z.string(),
+  topic: z.string().nullable(),
+  /** By name. */
+  agents: z.array(z.string()),
+  /** By handle. */
+  people: z.array(z.string()),
+  /** Agents of this machine that are in it. */
+  here: z.array(z.string()),
+})
+export type ChannelView = z.infer<typeof ChannelView>
 
 export const MachineView = z.object({
   id: MachineId,
@@ -220,7 +252,11 @@ export const localResults = {
   subscribe: z.object({ waiting: z.int().nonnegative() }),
   mark: z.object({ marked: z.int().nonnegative() }),
   inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry) }),
-  agents: z.object({ agents: z.array(AgentView) }),
+  agents: z.object({ agents: z.array(AgentView), people: z.array(PersonView) }),
+  channels: z.object({ channels: z.array(ChannelView) }),
+  'channel.join': z.object({ channel: z.string(), isNew: z.boolean(), agent: z.string() }),
+  'channel.leave': z.object({ channel: z.string(), agent: z.string() }),
+  'channel.history': ChannelHistory,
   whoami: z.object({
     agent: z.string().nullable(),
     machine: z.string(),

@@ -12,7 +12,7 @@ export const controlVersions = [
 ] as const satisfies Version[]
 export const localVersions = [
   { v: 1, added: 'the requests from `register` to `shutdown`' },
-  { v: 2, added: 'an unknown request is answered by `UNKNOWN_FRAME` and the connection lives' },
+  { v: 2, added: 'an unknown request is answered by `UNKNOWN_FRAME` and the connection lives; people and channels' },
 ] as const satisfies Version[]
 
 /** The control socket's version that this source speaks, and the oldest that it still does. */

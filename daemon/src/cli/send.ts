@@ -28,7 +28,7 @@ export const command = defineCommand({
   },
   hasJson: true,
   details:
-    'TO is Name, project:Name, project:*, * (your project) or *:* (everybody). Without TEXT, or with -, the text is read from stdin.\nReturns once the message is on this disk; prints its id. Exit 5: queued, but not as far as --wait asked within --timeout.',
+    "TO is Name, project:Name, project:*, * (your project), *:* (everybody), '#channel' or @person (in the dashboard).\nWithout TEXT, or with -, the text is read from stdin.\nReturns once the message is on this disk; prints its id. Exit 5: queued, but not as far as --wait asked within --timeout.",
   examples: [
     'agent-relay send Bob "the API is up on port 4000"',
     'git diff | agent-relay send Bob - --wait=injected --timeout 1m',

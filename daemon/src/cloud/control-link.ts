@@ -5,6 +5,11 @@
 import {
   type AgentClaim,
   type AgentStatusChange,
+  type ChannelHistory,
+  type ChannelHistoryQuery,
+  type ChannelJoined,
+  type ChannelLeft,
+  type ChannelMembership,
   type ClaimResult,
   CONTROL_VERSION,
   Envelope,
@@ -96,6 +101,10 @@ export type ControlLink = {
   /** Releases every name of this machine. */
   leave(): Promise<void>
   traces(reports: TraceReport[]): Promise<void>
+  /** Each rejects with the control plane's own error, or NOT_CONNECTED. */
+  joinChannel(wanted: ChannelMembership): Promise<ChannelJoined>
+  leaveChannel(wanted: ChannelMembership): Promise<ChannelLeft>
+  channelHistory(query: ChannelHistoryQuery): Promise<ChannelHistory>
   state(): ControlState
   /** Round trip of the last heartbeat in ms; null while not connected. */
   latencyMs(): number | null
@@ -241,6 +250,9 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       for (let from = 0; from < reports.length; from += MAX_BATCH)
         await ask('traces', { traces: reports.slice(from, from + MAX_BATCH) })
     },
+    joinChannel: async (wanted) => read('channels.join', await ask('channels.join', wanted)),
+    leaveChannel: async (wanted) => read('channels.leave', await ask('channels.leave', wanted)),
+    channelHistory: async (query) => read('channels.history', await ask('channels.history', query)),
     state: () => ({ ...state }),
     latencyMs: () => session?.latencyMs() ?? null,
   }

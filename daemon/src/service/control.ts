@@ -21,6 +21,8 @@ export type Control = {
   restore(): void
   /** Lets go of all names, for what ran under them has ended; takes no new ones from here on. */
   leave(): Promise<void>
+  /** Throws NOT_LINKED, or NOT_CONNECTED while there is a link and no connection. */
+  channels(): Pick<ControlLink, 'joinChannel' | 'leaveChannel' | 'channelHistory'>
   link(): Link | null
   view(): {
     state: 'unlinked' | 'connecting' | 'connected' | 'waiting' | 'refused'
@@ -133,6 +135,18 @@ export function createControl({ paths, store, log, version, engine }: Options): 
         pause(LEAVE_MS, undefined, { signal: late.signal }).catch(() => undefined),
       ])
       late.abort()
+    },
+    channels() {
+      if (control !== undefined) return control
+      if (link === null)
+        throw new RelayError(
+          'NOT_LINKED',
+          'Channels are of an organization, and this machine is linked to none: agent-relay link',
+        )
+      throw new RelayError(
+        'NOT_CONNECTED',
+        `${trouble ?? 'This machine is not connected to the control plane.'} Next: agent-relay status`,
+      )
     },
     link: () => link,
     view() {

@@ -1,5 +1,6 @@
 /** An outgoing message as it travels: its place and remaining time from the core, the rest from its row. */
 import type { Envelope } from '@agent-relay/protocol'
+import { recipientOf } from '../core/recipient.ts'
 import { type State, selfId } from '../core/state.ts'
 import type { MessageRow, Outgoing } from '../core/turn.ts'
 import type { StoredMessage } from '../store/reader.ts'
@@ -24,12 +25,7 @@ export function envelopeOf(message: Outgoing, { state, row, now }: Source): Enve
       agent: state.agents.get(message.fromKey)?.name ?? message.fromKey,
       epoch: message.epoch,
     },
-    to: {
-      machine: message.machine,
-      agent: row?.toAgent ?? message.toKey,
-      ...(row?.project != null && { project: row.project }),
-      ...(row?.via != null && { via: row.via }),
-    },
+    to: recipientOf(message.machine, row ?? { toAgent: message.toKey, project: null, via: null }),
     ...(row?.thread != null && { thread: row.thread }),
     ...(row?.replyTo != null && { replyTo: row.replyTo }),
     stream: message.stream,

@@ -30,6 +30,7 @@ type Options = {
   outward: Outward
   /** After the core's state was built anew: say again what the link knows. */
   restored: () => void
+  channels: Service['channels']
   status: () => LocalResults['status']
   reload: () => Promise<void>
   shutdown: () => void
@@ -39,7 +40,19 @@ type Options = {
 }
 
 export function createService(options: Options): Service {
-  const { paths, store, log, runHost, outward, status, reload, shutdown, clock, entropy = ownEntropy } = options
+  const {
+    paths,
+    store,
+    log,
+    runHost,
+    outward,
+    channels,
+    status,
+    reload,
+    shutdown,
+    clock,
+    entropy = ownEntropy,
+  } = options
   const receivers = createReceivers(() => engine)
   const presence = createPresence((agent, isOn) => engine.submit({ type: 'presence', agent, isOn }))
   const waits = createWaits()
@@ -136,6 +149,7 @@ export function createService(options: Options): Service {
         )
       })
     },
+    channels,
     status,
     reload,
     shutdown,

@@ -7,6 +7,7 @@ import { fromWire, RelayError } from '../errors.ts'
 import type { Connection } from '../local/connection.ts'
 import type { Proof, Session } from '../local/server.ts'
 import type { StoredMessage } from '../store/reader.ts'
+import { channelViews, peopleViews } from './channel-views.ts'
 import type { Service } from './context.ts'
 import { registerAgent, registerPerson } from './names.ts'
 import type { Receiver } from './receivers.ts'
@@ -59,7 +60,8 @@ export function openSession(service: Service, connection: Connection, proof: Pro
       readInbox(request, key, request.markSeen ?? isOwn)
     },
     agents(request) {
-      connection.ok(request.id, { agents: agentViews(service.engine.state()) })
+      const state = service.engine.state()
+      connection.ok(request.id, { agents: agentViews(state), people: peopleViews(state) })
     },
     whoami(request) {
       const state = service.engine.state()
@@ -104,6 +106,22 @@ export function openSession(service: Service, connection: Connection, proof: Pro
       running().signal(request.signal)
       connection.ok(request.id, { done: true })
     },
+    channels(request) {
+      connection.ok(request.id, { channels: channelViews(service.engine.state()) })
+    },
+    async 'channel.join'(request) {
+      const name = memberName(request)
+      const joined = await service.channels().joinChannel({ agent: name, channel: request.channel })
+      connection.ok(request.id, { ...joined, agent: name })
+    },
+    async 'channel.leave'(request) {
+      const name = memberName(request)
+      const left = await service.channels().leaveChannel({ agent: name, channel: request.channel })
+      connection.ok(request.id, { ...left, agent: name })
+    },
+    async 'channel.history'({ id, channel, before, limit }) {
+      connection.ok(id, await service.channels().channelHistory({ channel, before, limit }))
+    },
     async reload(request) {
       await service.reload()
       connection.ok(request.id, { done: true })
@@ -143,6 +161,18 @@ export function openSession(service: Service, connection: Connection, proof: Pro
     agent = key
     // The connection went while the name was asked for: nobody is there to hold it.
     if (isClosed) service.presence.remove(key)
+  }
+
+  /** The agent of this machine that joins or leaves: whoever asks, or the one that is named. */
+  function memberName(request: { agent?: string | undefined }): string {
+    const key = request.agent === undefined ? agent : nameKey(request.agent)
+    const known = key === null ? undefined : service.engine.state().agents.get(key)
+    if (known !== undefined && !known.isPerson) return known.name
+    if (request.agent !== undefined) throw unknownHere(request.agent)
+    throw new RelayError(
+      'BAD_REQUEST',
+      'Agents join channels here and people in the dashboard: say which agent of this machine, as in agent-relay join CHANNEL --as NAME',
+    )
   }
 
   function running() {
