@@ -64,10 +64,33 @@ export const Inbox = request('inbox', {
   /** Record that they were read; the default when an agent reads its own inbox. */
   markSeen: z.boolean().optional(),
 })
+/**
+ * What was sent and received on this machine, newest last; an agent's connection gets its own part of it. `search` are words
+ * that must all be in the text, in any order; quotes hold a phrase together.
+ */
+export const History = request('history', {
+  search: z.string().max(500).optional(),
+  /** An agent, a channel as `#name` or a person as `@name`: sender, recipient or the address. */
+  with: z.string().min(1).max(200).optional(),
+  thread: z.string().min(1).max(100).optional(),
+  /** Only what is older than this message, for paging. */
+  before: MessageId.optional(),
+  limit: z.int().positive().max(1000).optional(),
+})
+/** A message's id, or the beginning of it. */
+const MessageText = z.string().min(4).max(64)
+/** One message whole. Its own recipient is taken to have seen it. */
+export const Read = request('read', { message: MessageText })
+/** What was sent from this machine, failed, and was neither retried nor dropped; newest last. */
+export const Dead = request('dead', { limit: z.int().positive().max(1000).optional() })
+/** Sends a dead letter again as a new message; asked twice it answers with the same one. */
+export const DeadRetry = request('dead.retry', { message: MessageText })
+/** Forgets a dead letter, or all of them. It stays in the history, and what failed stays failed. */
+export const DeadDrop = request('dead.drop', { message: MessageText.optional() })
 export const Agents = request('agents', {})
 export const Whoami = request('whoami', {})
 export const Status = request('status', {})
-export const Trace = request('trace', { message: z.string().min(4).max(64) })
+export const Trace = request('trace', { message: MessageText })
 /**
  * Starts a program under this agent's name, hosted by the daemon; its output comes as `run.output` pushes. With `cols` and
  * `rows` it gets a pseudo-terminal of that size, without them plain pipes, byte for byte. The run ends with this
@@ -115,6 +138,11 @@ export const LocalRequest = z.discriminatedUnion('type', [
   Subscribe,
   Mark,
   Inbox,
+  History,
+  Read,
+  Dead,
+  DeadRetry,
+  DeadDrop,
   Agents,
   Whoami,
   Status,
@@ -156,6 +184,28 @@ export const InboxEntry = z.object({
   acceptedAt: z.int(),
 })
 export type InboxEntry = z.infer<typeof InboxEntry>
+
+/** A message as this machine knows it. In lists `body` is an excerpt of a long text, around what was searched for. */
+export const HistoryEntry = z.object({
+  message: Message,
+  toMachine: z.string(),
+  /** `out` went to another machine, `in` came from one, `local` stayed here. */
+  way: z.enum(['out', 'in', 'local']),
+  state: DeliveryState,
+  /** Why it waits or failed, in words for a person. */
+  note: z.string().nullable(),
+  /** ms since 1970 on this machine: queued or accepted here. */
+  at: z.int(),
+  /** Of the whole text in UTF-8. */
+  sizeBytes: z.int().nonnegative(),
+  isExcerpt: z.boolean(),
+  /** Where in `body` what was searched for stands first, in UTF-16 units. */
+  match: z.object({ from: z.int().nonnegative(), to: z.int().nonnegative() }).optional(),
+  /** The dead letter in whose place it was sent, and the message that was sent in its own. */
+  retryOf: MessageId.optional(),
+  retriedAs: MessageId.optional(),
+})
+export type HistoryEntry = z.infer<typeof HistoryEntry>
 
 export const AgentView = z.object({
   name: AgentName,
@@ -252,6 +302,12 @@ export const localResults = {
   subscribe: z.object({ waiting: z.int().nonnegative() }),
   mark: z.object({ marked: z.int().nonnegative() }),
   inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry) }),
+  /** `notice`: why something may be missing. */
+  history: z.object({ entries: z.array(HistoryEntry), notice: z.string().optional() }),
+  read: z.object({ entry: HistoryEntry, notice: z.string().optional() }),
+  dead: z.object({ entries: z.array(HistoryEntry), notice: z.string().optional() }),
+  'dead.retry': z.object({ message: SentMessage, retryOf: MessageId }),
+  'dead.drop': z.object({ dropped: z.int().nonnegative() }),
   agents: z.object({ agents: z.array(AgentView), people: z.array(PersonView) }),
   channels: z.object({ channels: z.array(ChannelView) }),
   'channel.join': z.object({ channel: z.string(), isNew: z.boolean(), agent: z.string() }),

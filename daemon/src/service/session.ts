@@ -9,6 +9,9 @@ import type { Proof, Session } from '../local/server.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import { channelViews, peopleViews } from './channel-views.ts'
 import type { Service } from './context.ts'
+import { dropDead, listDead, retryDead } from './dead.ts'
+import { findMessage } from './find-message.ts'
+import { listHistory, readMessage } from './history.ts'
 import { registerAgent, registerPerson } from './names.ts'
 import type { Receiver } from './receivers.ts'
 import { type Run, startRun } from './runs.ts'
@@ -58,6 +61,21 @@ export function openSession(service: Service, connection: Connection, proof: Pro
       const key = request.agent !== undefined ? nameKey(request.agent) : (agent ?? (await registerPerson(service)))
       const isOwn = agent === key || request.agent === undefined
       readInbox(request, key, request.markSeen ?? isOwn)
+    },
+    async history(request) {
+      connection.ok(request.id, await listHistory(service, request, agent))
+    },
+    async read(request) {
+      connection.ok(request.id, await readMessage(service, request, agent))
+    },
+    async dead(request) {
+      connection.ok(request.id, await listDead(service, request, agent))
+    },
+    async 'dead.retry'(request) {
+      connection.ok(request.id, await retryDead(service, request, agent))
+    },
+    async 'dead.drop'(request) {
+      connection.ok(request.id, await dropDead(service, request, agent))
     },
     agents(request) {
       const state = service.engine.state()
@@ -243,25 +261,6 @@ function inboxRows(
   if (header === undefined)
     throw new RelayError('NOT_FOUND', `No message ${request.after} is in this inbox: ask without "after".`)
   return read.inbox(key, { after: header.n, limit })
-}
-
-/** A message by its id or the beginning of it. */
-function findMessage(service: Service, text: string): StoredMessage {
-  const exact = service.store.read.byId(text)
-  if (exact !== undefined) return exact
-  const rows = service.store.read.byPrefix(text.toLowerCase(), 50)
-  const ids = [...new Set(rows.map((row) => row.id))]
-  const [first] = rows
-  if (first !== undefined && ids.length === 1) return first
-  if (first === undefined)
-    throw new RelayError(
-      'NOT_FOUND',
-      `This machine knows no message ${JSON.stringify(text)}: give the id that send printed, or look in agent-relay inbox.`,
-    )
-  throw new RelayError(
-    'CONFLICT',
-    `${ids.length} messages begin with ${text}: give more of the id, such as ${first.id}.`,
-  )
 }
 
 const unknownHere = (name: string): RelayError =>
