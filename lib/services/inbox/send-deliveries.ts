@@ -5,7 +5,7 @@ import type { Db } from '../context.ts'
 import { storeEnvelopes } from '../messages/store-mail.ts'
 import { traceDeliveries } from './trace-deliveries.ts'
 
-export const withMessage = {
+const withMessage = {
   message: { include: { channel: { select: { name: true } } } },
 } as const satisfies Prisma.PersonDeliveryInclude
 type Delivery = Prisma.PersonDeliveryGetPayload<{ include: typeof withMessage }>
