@@ -4,9 +4,11 @@
  */
 import type { Envelope, RelayResult, ReturnBatch, WireError } from '@agent-relay/protocol'
 import type { Db, MachineActor } from '#lib/services/context.ts'
+import { fillGaps } from '#lib/services/inbox/fill-gaps.ts'
 import { owedTo, receiptsHeard } from '#lib/services/inbox/owed-receipts.ts'
 import { type Received, receiveEnvelopes } from '#lib/services/inbox/receive-envelopes.ts'
-import { fillGaps, takeAcks, takeReceipts } from '#lib/services/inbox/take-returns.ts'
+import { sendDeliveries } from '#lib/services/inbox/send-deliveries.ts'
+import { takeAcks, takeReceipts } from '#lib/services/inbox/take-returns.ts'
 import { traceDeliveries } from '#lib/services/inbox/trace-deliveries.ts'
 import { publish } from './bus.ts'
 import type { Log } from './log.ts'
@@ -99,7 +101,7 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
       // A receipt says more than the acknowledgement that comes with it, and so has the last word.
       const accepted = await takeAcks(db, actor, acks)
       const told = await takeReceipts(db, actor, receipts)
-      if (told.movedTo.length > 0) publish('mail', { machineIds: told.movedTo })
+      if (told.moved.length > 0) await sendDeliveries(db, told.moved)
       const changed = [...new Set([...accepted, ...told.changed])]
       await fillGaps(db, actor, gaps)
       if (gaps.length > 0) publish('resend', { machineIds: [actor.machineId] })

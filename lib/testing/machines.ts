@@ -12,6 +12,7 @@ import {
   type Envelope,
   MACHINES_NAMESPACE,
   type MachineEvents,
+  type Returned,
   type Roster,
   SOCKET_PATH,
   type Welcome,
@@ -72,6 +73,8 @@ export type MachineClient = {
   welcome: Welcome
   /** Everything delivered so far. */
   delivered: Envelope[]
+  /** Every return frame so far. */
+  returned: Returned[]
   /** The roster as the deltas have made it. */
   roster: Roster
   /** Resolves once `condition` holds; looks again at every frame that comes. */
@@ -121,6 +124,12 @@ export async function connectMachine(
   options: ConnectOptions = {},
 ): Promise<MachineClient> {
   const socket = dial(url, machine, options)
+  const returned: Returned[] = []
+  let changed: () => void = () => undefined
+  socket.on('returned', (frame) => {
+    returned.push(frame)
+    changed()
+  })
   const welcome = await new Promise<Welcome>((resolve, reject) => {
     socket.once('welcome', resolve)
     socket.once('goodbye', reject)
@@ -130,12 +139,12 @@ export async function connectMachine(
     throw error
   })
   const delivered: Envelope[] = []
-  let changed: () => void = () => undefined
   const client: MachineClient = {
     socket,
     machine,
     welcome,
     delivered,
+    returned,
     roster: welcome.roster,
     async until(condition) {
       while (!condition())
@@ -175,7 +184,6 @@ export async function connectMachine(
     }
     changed()
   })
-  socket.on('returned', () => changed())
   return client
 }
 

@@ -67,7 +67,9 @@ export function machineViews(state: State, latencyMs: number | null): MachineVie
     received: 0,
     agents: [...state.agents.values()].filter((agent) => agent.claim !== 'refused').map((agent) => agent.name),
   }
-  const others = [...(state.roster?.machines.values() ?? [])].filter((machine) => machine.id !== selfId(state))
+  // The control plane's own machine is nobody's: it is shown while messages to people and channels wait for it.
+  const isShown = (id: string): boolean => id !== state.roster?.cloud || queuedFor(state, id) > 0
+  const others = [...(state.roster?.machines.values() ?? [])].filter(({ id }) => id !== selfId(state) && isShown(id))
   return [
     self,
     ...others.map((machine): MachineView => {

@@ -12,7 +12,7 @@ import { type Owed, oweReceipts } from './owed-receipts.ts'
 import { readFacts } from './read-facts.ts'
 
 type Sender = { orgId: string; machineId: string }
-export type ReceivedAnswer = { acks: Ack[]; gaps: Gap[]; receipts: Receipt[] }
+type ReceivedAnswer = { acks: Ack[]; gaps: Gap[]; receipts: Receipt[] }
 export type Received = ReceivedAnswer & { hasInbox: boolean; hasChannel: boolean }
 
 type Stream = { stream: string; outboxEpoch: string; next: number; envelopes: Envelope[] }

@@ -1,35 +1,25 @@
 import { nameKey } from '@agent-relay/protocol'
 import type { Prisma } from '#lib/db/generated/client.ts'
 import type { Tx } from '../context.ts'
-import { storeEnvelopes } from '../messages/store-mail.ts'
-import { envelopeHead, placeKey, recipientOf, takePlaces } from './queue-envelopes.ts'
+import { takePlace } from './queue-deliveries.ts'
 
 /**
- * Sends a person's message to where its agent lives now, after the machine that it was sent to refused it: it certainly is
- * in no inbox. Returns that machine; undefined when the agent has not moved, or there is no time or room left.
+ * Queues a person's message for where its agent lives now, after the machine that it was sent to refused it: it certainly is
+ * in no inbox. False when the agent has not moved, or the time is over; then nothing changed.
  */
-export async function reroute(tx: Tx, where: Prisma.PersonDeliveryWhereInput): Promise<string | undefined> {
-  const delivery = await tx.personDelivery.findFirst({
-    where,
-    include: { message: { include: { channel: { select: { name: true } } } } },
-  })
+export async function reroute(tx: Tx, where: Prisma.PersonDeliveryWhereInput): Promise<boolean> {
+  const delivery = await tx.personDelivery.findFirst({ where, include: { message: { select: { fromUserId: true } } } })
   const userId = delivery?.message.fromUserId
-  const ttlMs = delivery ? delivery.expiresAt.getTime() - Date.now() : 0
-  if (!delivery || !userId || ttlMs <= 0) return undefined
-  const { id, orgId, message } = delivery
+  if (!delivery || !userId || delivery.expiresAt.getTime() <= Date.now()) return false
+  const { id, orgId, agentName } = delivery
   const agent = await tx.agent.findFirst({
-    where: { orgId, nameKey: nameKey(delivery.agentName), machine: { revokedAt: null } },
+    where: { orgId, nameKey: nameKey(agentName), machine: { revokedAt: null } },
   })
-  if (!agent || agent.machineId === delivery.machineId) return undefined
-  const place = (await takePlaces(tx, userId, [agent])).get(placeKey(agent))
-  if (!place) return undefined
-  const to = recipientOf(agent, message.channel?.name)
-  const stored = await storeEnvelopes(tx, orgId, [{ ...envelopeHead(message), id, to, ...place, ttlMs }])
-  // Its place stays empty, which the machine is told when it asks.
-  if (!stored.has(id)) return undefined
+  if (!agent || agent.machineId === delivery.machineId) return false
+  const place = await takePlace(tx, userId, agent)
   await tx.personDelivery.update({
     where: { id },
-    data: { machineId: agent.machineId, ...place, state: 'stored', acceptedAt: null },
+    data: { machineId: agent.machineId, ...place, state: 'queued', acceptedAt: null },
   })
-  return agent.machineId
+  return true
 }

@@ -2,6 +2,7 @@
 import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '../context.ts'
 import { CHANNEL_KEPT_MESSAGES, HISTORY_DAYS } from './limits.ts'
+import { sendDeliveries } from './send-deliveries.ts'
 import { traceDeliveries } from './trace-deliveries.ts'
 
 const dayMs = 86_400_000
@@ -32,10 +33,11 @@ export async function expireDeliveries(db: Db): Promise<void> {
   }
 }
 
-/** Says again to machines that are connected what they have not answered: people's messages, and receipts of their own. */
+/** Sends what is still queued, and says again to machines that are connected what they have not answered: people's messages, and receipts. */
 export async function remind(db: Db): Promise<void> {
   const before = new Date(Date.now() - patienceMs)
   const isHere = { sessions: { some: { endedAt: null, leaseExpiresAt: { gt: new Date() } } } }
+  for (const { ids } of await queuedFor(db, before)) await sendDeliveries(db, ids)
   const [unanswered, owed] = await Promise.all([
     db.machine.findMany({
       where: { ...isHere, deliveries: { some: { state: 'stored', message: { storedAt: { lt: before } } } } },
@@ -48,6 +50,26 @@ export async function remind(db: Db): Promise<void> {
   ])
   if (unanswered.length > 0) publish('resend', { machineIds: unanswered.map(({ id }) => id) })
   if (owed.length > 0) publish('owed', { machineIds: owed.map(({ id }) => id) })
+}
+
+/** What found no room in its machine's mailbox, or was queued by a process that died then: some of each machine, oldest first. */
+async function queuedFor(db: Db, before: Date): Promise<{ ids: string[] }[]> {
+  const machines = await db.personDelivery.findMany({
+    where: { state: 'queued', expiresAt: { gt: new Date() }, message: { storedAt: { lt: before } } },
+    distinct: ['machineId'],
+    select: { machineId: true },
+  })
+  return Promise.all(
+    machines.map(async ({ machineId }) => {
+      const rows = await db.personDelivery.findMany({
+        where: { machineId, state: 'queued', expiresAt: { gt: new Date() } },
+        select: { id: true },
+        orderBy: { id: 'asc' },
+        take: slice,
+      })
+      return { ids: rows.map(({ id }) => id) }
+    }),
+  )
 }
 
 /** Histories end after a year, a channel's also at its size; a receipt that nobody heard for a week is given up. */

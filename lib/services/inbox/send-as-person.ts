@@ -14,8 +14,8 @@ import { nextRowId } from '../messages/row-id.ts'
 import { plainText } from '../plain-text.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 import { conversationKey } from './conversation-key.ts'
-import { queueEnvelopes } from './queue-envelopes.ts'
-import { traceDeliveries } from './trace-deliveries.ts'
+import { queueDeliveries } from './queue-deliveries.ts'
+import { sendDeliveries } from './send-deliveries.ts'
 
 export type PersonMessage = { to: string; body: string; thread?: string | undefined; replyTo?: string | undefined }
 
@@ -24,8 +24,8 @@ const ttlMs = 7 * DAY_MS
 
 /**
  * Sends what a person wrote in the dashboard to an agent (`Name`) or a channel (`#name`), which they join by it. The message
- * and its envelopes are committed together; the agents' machines get them now or when they are back.
- * @throws DomainError NOT_FOUND, UNSUPPORTED_ADDRESS, BAD_REQUEST, TOO_LARGE, MAILBOX_FULL, RATE_LIMITED
+ * and its place in the stream to each agent are committed together; the agents' machines get it now or when they are back.
+ * @throws DomainError NOT_FOUND, UNSUPPORTED_ADDRESS, BAD_REQUEST, TOO_LARGE, RATE_LIMITED
  */
 export async function sendAsPerson(ctx: OrgCtx<UserActor>, input: PersonMessage): Promise<{ id: string; key: string }> {
   authorize(ctx.role, 'inbox.use')
@@ -54,28 +54,18 @@ export async function sendAsPerson(ctx: OrgCtx<UserActor>, input: PersonMessage)
         seenAt: now,
       },
     })
-    const channel = 'channelId' in place ? place.name : undefined
     if ('channelId' in place)
       await tx.channel.update({ where: { id: place.channelId }, data: { messageCount: { increment: 1 } } })
-    const deliveries = await queueEnvelopes(tx, { message, agents, channel, ttlMs })
-    const [first] = deliveries
-    if (channel === undefined && first?.state === 'failed')
-      throw new DomainError(
-        'MAILBOX_FULL',
-        `${first.agentName} is away and its machine's mailbox is full: wait until it is back, or ask its person.`,
-      )
-    return { message, deliveries, place, channel, hasJoined }
+    const deliveries = await queueDeliveries(tx, { message, agents, ttlMs })
+    return { id, deliveries, place, hasJoined }
   })
   const orgId = ctx.org.id
-  const { message, deliveries, channel, place } = sent
-  publish('mail', { machineIds: [...new Set(deliveries.map(({ machineId }) => machineId))] })
+  const isChannel = 'channelId' in sent.place
   if (sent.hasJoined) publish('roster', { orgId })
-  publish('hint', { orgId, kinds: channel === undefined ? ['inbox'] : ['inbox', 'channels'] })
-  await traceDeliveries(
-    ctx.db,
-    deliveries.map(({ id }) => id),
-  )
-  return { id: message.id, key: conversationKey(channel === undefined ? 'agent' : 'channel', place.name) }
+  publish('hint', { orgId, kinds: isChannel ? ['inbox', 'channels'] : ['inbox'] })
+  // It is queued: what goes wrong from here on is tried again, and an error would have the person send it twice.
+  await sendDeliveries(ctx.db, sent.deliveries).catch(() => undefined)
+  return { id: sent.id, key: conversationKey(isChannel ? 'channel' : 'agent', sent.place.name) }
 }
 
 function readInput(input: PersonMessage) {

@@ -18,7 +18,7 @@ export async function traceDeliveries(db: Db, ids: string[]): Promise<void> {
   const traces = deliveries.map(({ id, orgId, machineId, agentName, state, reason, acceptedAt, ...rest }): OwnTrace => {
     const { message, machine } = rest
     const tookMs = acceptedAt && Math.max(0, acceptedAt.getTime() - message.storedAt.getTime())
-    const hops: Hop[] = [{ kind: 'stored', where: 'relay', atMs: 0, path: 'mailbox' }]
+    const hops: Hop[] = [{ kind: 'queued', where: 'relay', atMs: 0 }]
     if (tookMs !== null) hops.push({ kind: 'accepted', where: machine.name, atMs: tookMs })
     return {
       orgId,
@@ -34,7 +34,7 @@ export async function traceDeliveries(db: Db, ids: string[]): Promise<void> {
         ts: message.sentAt.getTime(),
         state,
         ...(reason !== null && { reason }),
-        path: state === 'failed' ? null : 'mailbox',
+        path: state === 'failed' || state === 'queued' ? null : 'mailbox',
         tookMs,
         hops,
       },

@@ -146,6 +146,9 @@ CREATE INDEX "OwedReceipt_createdAt_idx" ON "OwedReceipt"("createdAt");
 CREATE INDEX "PersonDelivery_rowId_idx" ON "PersonDelivery"("rowId");
 
 -- CreateIndex
+CREATE INDEX "PersonDelivery_machineId_state_id_idx" ON "PersonDelivery"("machineId", "state", "id");
+
+-- CreateIndex
 CREATE INDEX "PersonDelivery_state_expiresAt_idx" ON "PersonDelivery"("state", "expiresAt");
 
 -- CreateIndex
