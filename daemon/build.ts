@@ -53,7 +53,12 @@ const common: BuildOptions = {
 await build({ ...common, entryPoints: { hot: 'src/cli/hot.ts', 'hot-up': 'src/cli/hot-up.ts' }, outdir: dist })
 await build({
   ...common,
-  entryPoints: { main: 'src/cli/main.ts', 'daemon-main': 'src/daemon.ts', sdk: 'src/client/index.ts' },
+  entryPoints: {
+    main: 'src/cli/main.ts',
+    'daemon-main': 'src/daemon.ts',
+    'search-worker': 'src/store/search-worker.ts',
+    sdk: 'src/client/index.ts',
+  },
   outdir: dist,
   splitting: true,
   chunkNames: 'chunk-[hash]',

@@ -55,7 +55,7 @@ let stopRequested = (): void => undefined
 
 /** Opens everything in the order of need; gives back how to close it. */
 async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
-  const store = openStore(paths.db)
+  const store = openStore(paths.db, { index: paths.search, warn: (text) => log.warn(text) })
   if (store.movedAside !== undefined)
     log.error(`relay.db was broken and is now ${store.movedAside}: what was queued in it is not sent`)
   const runHost = createRunHost()
@@ -68,6 +68,7 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
     runHost,
     outward: control.outward,
     restored: control.restore,
+    channels: control.channels,
     status: () =>
       statusView({
         version,
@@ -102,7 +103,7 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
     control.stop()
     service.stop()
     await server.close()
-    store.close()
+    await store.close()
   }
 }
 

@@ -5,6 +5,7 @@ import type * as published from '../src/client/sdk.d.ts'
 test('the published types are those of the source', () => {
   expectTypeOf<published.ConnectOptions>().toEqualTypeOf<source.ConnectOptions>()
   expectTypeOf<published.SendOptions>().toEqualTypeOf<source.SendOptions>()
+  expectTypeOf<published.HistoryOptions>().toEqualTypeOf<source.HistoryOptions>()
   expectTypeOf<published.Receipt>().toEqualTypeOf<source.Receipt>()
   expectTypeOf<keyof published.Incoming>().toEqualTypeOf<keyof source.Incoming>()
   expectTypeOf<source.Incoming>().toExtend<published.Incoming>()

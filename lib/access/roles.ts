@@ -10,6 +10,12 @@ const table = {
   /** Anybody may revoke a machine of their own; this is for other people's. */
   'machine.revokeAny': ['owner', 'admin'],
   'message.read': ['owner', 'admin', 'member'],
+  /** One's own inbox, and writing to agents and channels from it. */
+  'inbox.use': ['owner', 'admin', 'member'],
+  /** Making channels, and who is in them. */
+  'channel.write': ['owner', 'admin', 'member'],
+  /** Whoever made a channel may remove it; this is for other people's. */
+  'channel.removeAny': ['owner', 'admin'],
   'audit.read': ['owner', 'admin'],
 } as const satisfies Record<string, readonly Role[]>
 

@@ -1,6 +1,7 @@
 /** What the control plane cleans up by itself. Each chore may run at any time, twice at once, and after having been missed. */
 import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '#lib/services/context.ts'
+import { expireDeliveries, forgetOld, remind } from '#lib/services/inbox/retention.ts'
 import { endSessions } from '#lib/services/machines/sessions.ts'
 
 /** Rows of one statement: small enough that nobody waits for its locks. */
@@ -51,6 +52,16 @@ export const chores = {
             SELECT id FROM "MachineSession" WHERE "endedAt" < ${new Date(Date.now() - sessionDays * dayMs)} LIMIT ${slice})`,
       ),
   },
+  /** What people wrote and nobody took, and what connected machines have not answered. */
+  'people.remind': {
+    cron: '* * * * *',
+    async run(db) {
+      await expireDeliveries(db)
+      await remind(db)
+    },
+  },
+  /** Old messages of inboxes and channels. */
+  'people.forget': { cron: '27 * * * *', run: forgetOld },
   /** Machines that nobody hears any more show offline. */
   'leases.end': {
     cron: '* * * * *',

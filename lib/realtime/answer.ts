@@ -1,5 +1,5 @@
 /** Every frame is read by its schema, and every frame is answered: with a value, or with an error that says what to do. */
-import type { Answer, MachineEvents, WireError } from '@agent-relay/protocol'
+import { type Answer, CONTROL_VERSION, errorIn, type MachineEvents, type WireError } from '@agent-relay/protocol'
 import type { z } from 'zod'
 import { DomainError, toWireError } from '#lib/errors.ts'
 import type { Log } from './log.ts'
@@ -7,6 +7,7 @@ import type { Log } from './log.ts'
 type Handler<I, O> = (input: I) => Promise<O> | O
 type Register = {
   on(event: string, listener: (input: unknown, reply?: unknown) => void): unknown
+  onAny(listener: (event: string, ...args: unknown[]) => void): unknown
 }
 
 /** Frames of one kind that one socket may have unanswered; the next are refused until some are. */
@@ -47,14 +48,31 @@ export type Answering = {
 /** Frames that are not messages: names, states, traces. A daemon with 500 agents that all change stays far below. */
 const usual: Rate = { perSecond: 50, burst: 500 }
 
-export function answering(socket: Register, log: Log): Answering {
+/** An event that nobody answers is told once a socket, and at most so many of them. */
+const maxUnknown = 16
+
+/** `speaks` is the version in which this socket's errors are told. */
+export function answering(socket: Register, log: Log, speaks = CONTROL_VERSION): Answering {
+  const known = new Set<string>()
+  const unknown = new Set<string>()
+  socket.onAny((event, ...args) => {
+    if (known.has(event)) return
+    const reply = args.at(-1)
+    if (typeof reply === 'function') reply({ ok: false, error: errorIn(speaks, unknownFrame(event)) })
+    else if (unknown.size < maxUnknown && !unknown.has(event)) {
+      unknown.add(event)
+      log.info({ event: event.slice(0, 40) }, 'a frame of a kind that is not known here was passed over')
+    }
+  })
   return {
     answer(event, schema, handler, { rate = usual, cost = () => 1, isPlain } = {}) {
+      known.add(event)
       const take = bucket(rate)
       let open = 0
       socket.on(event, async (raw, reply) => {
         const send = (answer: Answer<unknown>) => {
-          if (typeof reply === 'function') reply(answer)
+          if (typeof reply !== 'function') return
+          reply(answer.ok ? answer : { ok: false, error: errorIn(speaks, answer.error) })
         }
         const input = isPlain?.(raw) ? { success: true as const, data: raw } : schema.safeParse(raw)
         if (!input.success) return send({ ok: false, error: badFrame(event, input.error) })
@@ -82,4 +100,9 @@ function badFrame(event: string, error: z.ZodError): WireError {
 const tooMany = (event: string): WireError => ({
   code: 'RATE_LIMITED',
   message: `Too many ${event} frames at once. Wait a moment and send again.`,
+})
+
+const unknownFrame = (event: string): WireError => ({
+  code: 'UNKNOWN_FRAME',
+  message: `This control plane knows no frame ${JSON.stringify(event.slice(0, 40))}. Install the agent-relay that it serves at /agent-relay.tgz`,
 })

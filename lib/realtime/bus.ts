@@ -14,6 +14,10 @@ export type BusEvents = {
   disconnect: [{ machineId: string; error: WireError }]
   /** Rows were put into the mailboxes of these machines. */
   mail: [{ machineIds: string[] }]
+  /** What people wrote and these machines have not acknowledged goes out again, also what was handed over before. */
+  resend: [{ machineIds: string[] }]
+  /** These machines are owed receipts of their messages to people and channels. */
+  owed: [{ machineIds: string[] }]
 }
 
 const key = Symbol.for('agent-relay.bus')

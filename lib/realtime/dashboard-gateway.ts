@@ -1,8 +1,7 @@
 /** The namespace `/dashboard`: a signed-in person's pages hear that something changed, and ask for it by themselves. */
 import { randomUUID } from 'node:crypto'
-import type { DashboardClientEvents, DashboardServerEvents } from '@agent-relay/protocol'
+import { type DashboardClientEvents, type DashboardServerEvents, dashboardFrames } from '@agent-relay/protocol'
 import type { Namespace } from 'socket.io'
-import { z } from 'zod'
 import { requireMembership } from '#lib/access/authorize.ts'
 import { userOfCookie } from '#lib/auth/session.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
@@ -38,7 +37,7 @@ export function serveDashboard(namespace: DashboardNamespace, { db, log }: { db:
   })
   namespace.on('connection', (socket) => {
     const { answer } = answering(socket, log)
-    answer('subscribe', z.object({ org: z.string().min(1).max(64) }), async ({ org: wanted }) => {
+    answer('subscribe', dashboardFrames.subscribe.input, async ({ org: wanted }) => {
       const { actor, orgId } = socket.data
       const { org } = await requireMembership({ db, actor, address: null, requestId: randomUUID() }, wanted)
       if (orgId) await socket.leave(orgId)

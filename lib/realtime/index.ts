@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import { hostname } from 'node:os'
 import {
+  controlVersions,
   DASHBOARD_NAMESPACE,
+  deltaIn,
   MACHINES_NAMESPACE,
   MAX_SOCKET_BUFFER_BYTES,
   SOCKET_PATH,
@@ -13,6 +15,7 @@ import { Server } from 'socket.io'
 import { isSameOrigin } from '#lib/auth/origin.ts'
 import { getDb } from '#lib/db/client.ts'
 import type { Db } from '#lib/services/context.ts'
+import { personMail } from '#lib/services/inbox/person-mail.ts'
 import { endSessions, openSessions, type SessionFacts } from '#lib/services/machines/sessions.ts'
 import { createBatcher } from './batcher.ts'
 import { listen, publish } from './bus.ts'
@@ -67,11 +70,13 @@ export async function startRealtime({
   const drains = new WeakMap<MachineSession, Drain>()
   const directories = createDirectories({
     db,
-    onDelta: (orgId, delta) => void machines.to(orgRoom(orgId)).emit('roster', delta),
+    onDelta(orgId, delta) {
+      for (const { v } of controlVersions) machines.to(orgRoom(orgId, v)).emit('roster', deltaIn(v, delta))
+    },
     onError: (error, orgId) => log.error({ err: error, org: orgId }, 'roster not read'),
   })
   const traces = createTraceWriter(db)
-  const relay = createRelay({ db, directories, sessions })
+  const relay = createRelay({ db, log, directories, sessions })
   const ending = new Set<Promise<void>>()
   const openOne = createBatcher((facts: SessionFacts[]) => openSessions(db, facts))
   const endOne = createBatcher(async (ids: string[]) => {
@@ -89,6 +94,18 @@ export async function startRealtime({
       log.warn({ err: error, machine: session.machineId }, 'session not ended; its lease will run out')
     }
     directories.release(orgId)
+  }
+
+  /** Of machines' mail the senders say again what was lost; of people's, the control plane is the sender. */
+  async function resend(machineId: string): Promise<void> {
+    const session = sessions.get(machineId)
+    if (!session) return
+    try {
+      for (const id of await personMail(db, session.ctx.actor)) session.handedOver.delete(id)
+      drains.get(session)?.wake()
+    } catch (error) {
+      log.warn({ err: error, machine: machineId }, 'not sent again; the next round tries it')
+    }
   }
 
   const gateway: Gateway = {
@@ -122,6 +139,15 @@ export async function startRealtime({
         if (session) drains.get(session)?.wake()
       }
     }),
+    listen('resend', ({ machineIds }) => {
+      for (const id of machineIds) void resend(id)
+    }),
+    listen('owed', ({ machineIds }) => {
+      for (const id of machineIds) {
+        const session = sessions.get(id)
+        if (session) relay.inbox.tell(session.ctx.actor)
+      }
+    }),
   ]
   openRelayDoor(relay)
 
@@ -139,7 +165,7 @@ export async function startRealtime({
       io.disconnectSockets(true)
       io.engine.close()
       directories.stop()
-      await Promise.allSettled([...ending, traces.close()])
+      await Promise.allSettled([...ending, traces.close(), relay.inbox.close()])
       await endSessions(db, { ids: open.map(({ id }) => id) }).catch((error) =>
         log.warn({ err: error }, 'sessions not ended; their leases will run out'),
       )

@@ -1,28 +1,33 @@
 /** The namespace `/machines`: from a daemon's first packet to its last. Frames: protocol/src/control.ts. */
 import { randomUUID } from 'node:crypto'
 import {
-  AgentClaim,
+  ChannelHistoryQuery,
+  ChannelMembership,
   CONTROL_VERSION,
   ControlAuth,
   type ControlEvents,
-  isPlainEnvelope,
-  MAX_BATCH,
+  isPlainBatch,
   type MachineEvents,
+  machineFrames,
+  OLDEST_CONTROL_VERSION,
   RelayBatch,
   ReturnBatch,
-  TraceReport,
+  rosterIn,
   type WireError,
 } from '@agent-relay/protocol'
 import type { Namespace } from 'socket.io'
-import { z } from 'zod'
 import { machineOfKey } from '#lib/auth/machine-key.ts'
+import { env } from '#lib/env.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
 import { clientAddress } from '#lib/http/request-context.ts'
+import { paths } from '#lib/paths.ts'
 import { checkRate, countUse } from '#lib/rate-limit.ts'
 import { claimName } from '#lib/services/agents/claim-name.ts'
 import { releaseName } from '#lib/services/agents/release-name.ts'
-import { StatusInput, setStatus } from '#lib/services/agents/set-status.ts'
-import { SyncInput, syncNames } from '#lib/services/agents/sync-names.ts'
+import { setStatus } from '#lib/services/agents/set-status.ts'
+import { syncNames } from '#lib/services/agents/sync-names.ts'
+import { joinAsAgent, leaveAsAgent } from '#lib/services/channels/agent-member.ts'
+import { readHistory } from '#lib/services/channels/read-history.ts'
 import type { Db } from '#lib/services/context.ts'
 import { assertOpened, type SessionFacts } from '#lib/services/machines/sessions.ts'
 import { answering, type Rate } from './answer.ts'
@@ -57,7 +62,8 @@ const wrongKeys = { name: 'socket.key', count: 60, windowMs: 60_000 }
 /** Envelopes a second from one machine; five times what one machine needs in the relay benchmark. */
 const relayRate: Rate = { perSecond: 50_000, burst: 100_000 }
 
-export const orgRoom = (orgId: string): string => `org:${orgId}`
+/** The machines of an organization that speak this version. */
+export const orgRoom = (orgId: string, version: number): string => `org:${orgId}:${version}`
 export const machineRoom = (machineId: string): string => `machine:${machineId}`
 
 export function serveMachines(namespace: MachineNamespace, gateway: Gateway): void {
@@ -88,23 +94,31 @@ const unavailable: WireError = {
 
 async function authenticate(socket: MachineSocket, { db }: Gateway): Promise<void> {
   const address = clientAddress(socket.request) || null
+  // Before the rest: a version that nobody here knows may have other fields.
+  const asked = ControlAuth.pick({ v: true }).safeParse(socket.handshake.auth)
+  const isSpoken = !asked.success || (asked.data.v >= OLDEST_CONTROL_VERSION && asked.data.v <= CONTROL_VERSION)
+  if (!isSpoken) throw unsupported(asked.data.v)
   const auth = ControlAuth.safeParse(socket.handshake.auth)
   if (!auth.success)
     throw new DomainError('BAD_REQUEST', 'The connection lacks the key of its machine: agent-relay link')
   const { v, key, bootId, version } = auth.data
-  if (v !== CONTROL_VERSION)
-    throw new DomainError(
-      'VERSION_UNSUPPORTED',
-      `This control plane speaks version ${CONTROL_VERSION} and not ${v}: install the agent-relay that it serves at /agent-relay.tgz`,
-    )
   checkRate(wrongKeys, address ?? 'unknown')
   try {
     const { publicKey, ...actor } = await machineOfKey(db, key)
-    socket.data = { actor, publicKey, bootId, version, address }
+    socket.data = { actor, publicKey, bootId, speaks: v, version, address }
   } catch (error) {
     countUse(wrongKeys, address ?? 'unknown')
     throw error
   }
+}
+
+const unsupported = (v: number): DomainError => {
+  const install = `npm install --global ${new URL(paths.api.package(), env().PUBLIC_URL).href}`
+  return new DomainError(
+    'VERSION_UNSUPPORTED',
+    `This control plane speaks versions ${OLDEST_CONTROL_VERSION} to ${CONTROL_VERSION} and not ${v}. Install the agent-relay that it serves: ${install}`,
+    { details: { oldest: OLDEST_CONTROL_VERSION, newest: CONTROL_VERSION } },
+  )
 }
 
 async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
@@ -131,19 +145,20 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   listenTo(session, gateway)
   // From here to the end of this tick nothing is awaited: the roster of `welcome` is the base of the first delta.
   socket.emit('welcome', {
-    v: CONTROL_VERSION,
+    v: session.speaks,
     machine: { id: machineId, name: person.name },
     person: person.person,
-    roster: directory.roster,
+    roster: rosterIn(session.speaks, directory.roster),
     now: Date.now(),
   })
-  void socket.join(orgRoom(orgId))
+  void socket.join(orgRoom(orgId, session.speaks))
   publish('roster', { orgId })
   publish('hint', { orgId, kinds: ['machines', 'agents'] })
   const drain = createDrain(session, gateway)
   gateway.drains.set(session, drain)
   confirmByPong(session, gateway)
   drain.wake()
+  gateway.relay.inbox.tell(ctx.actor)
 }
 
 const replaced: WireError = {
@@ -152,27 +167,31 @@ const replaced: WireError = {
     'This machine connected a second time, and the newer connection goes on. Is a copy of its home in use elsewhere?',
 }
 
-function isPlainBatch(frame: unknown): frame is RelayBatch {
-  const envelopes = (frame as { envelopes?: unknown } | null)?.envelopes
-  const isOneBatch = Array.isArray(envelopes) && envelopes.length > 0 && envelopes.length <= MAX_BATCH
-  return isOneBatch && envelopes.every(isPlainEnvelope)
-}
-
 function listenTo(session: MachineSession, { directories, relay, traces, log }: Gateway): void {
   const { ctx } = session
   const { actor } = ctx
-  const { answer } = answering(session.socket, log)
-  answer('heartbeat', z.object({ at: z.number() }), ({ at }) => {
+  const { answer } = answering(session.socket, log, session.speaks)
+  answer('heartbeat', machineFrames.heartbeat.input, ({ at }) => {
     session.lastBeatAt = Date.now()
     return { at, now: Date.now() }
   })
-  answer('agents.sync', SyncInput, (input) => syncNames(ctx, input))
-  answer('agents.claim', z.object({ agent: AgentClaim }), async ({ agent }) => ({
+  answer('agents.sync', machineFrames['agents.sync'].input, (input) => syncNames(ctx, input))
+  answer('agents.claim', machineFrames['agents.claim'].input, async ({ agent }) => ({
     result: await claimName(ctx, agent),
   }))
-  answer('agents.status', StatusInput, (input) => setStatus(ctx, input))
-  answer('agents.release', z.object({ name: z.string().max(64) }), (input) => releaseName(ctx, input))
-  answer('roster.get', z.object({}), async () => (await directories.open(actor.orgId)).roster)
+  answer('agents.status', machineFrames['agents.status'].input, (input) => setStatus(ctx, input))
+  answer('agents.release', machineFrames['agents.release'].input, (input) => releaseName(ctx, input))
+  // The delta goes out before the answer: whoever has joined can address the channel at once.
+  const withRoster = async <T>(value: T): Promise<T> => {
+    await (await directories.open(actor.orgId)).refresh()
+    return value
+  }
+  answer('channels.join', ChannelMembership, async (input) => withRoster(await joinAsAgent(ctx, input)))
+  answer('channels.leave', ChannelMembership, async (input) => withRoster(await leaveAsAgent(ctx, input)))
+  answer('channels.history', ChannelHistoryQuery, (input) => readHistory(ctx, input))
+  answer('roster.get', machineFrames['roster.get'].input, async () =>
+    rosterIn(session.speaks, (await directories.open(actor.orgId)).roster),
+  )
   answer('relay', RelayBatch, async ({ envelopes }) => ({ results: await relay.relay(actor, envelopes) }), {
     rate: relayRate,
     cost: ({ envelopes }) => envelopes.length,
@@ -180,9 +199,9 @@ function listenTo(session: MachineSession, { directories, relay, traces, log }: 
   })
   answer('return', ReturnBatch, (batch) => relay.giveBack(actor, batch).then(() => ({ done: true })), {
     rate: relayRate,
-    cost: ({ acks, gaps, receipts }) => acks.length + gaps.length + receipts.length + 1,
+    cost: ({ acks, gaps, receipts, heard = [] }) => acks.length + gaps.length + receipts.length + heard.length + 1,
   })
-  answer('traces', z.object({ traces: z.array(TraceReport).max(1000) }), async ({ traces: reports }) => {
+  answer('traces', machineFrames.traces.input, async ({ traces: reports }) => {
     await traces.write(reports.map((report) => ({ orgId: actor.orgId, machineId: actor.machineId, report })))
     return { done: true }
   })

@@ -6,10 +6,13 @@ import {
   type Ack,
   type ControlEvents,
   type Envelope,
+  envelopeIn,
+  errorIn,
   MAX_BATCH,
   MAX_BATCH_BYTES,
   type MachineEvents,
   type Returned,
+  returnIn,
   type WireError,
 } from '@agent-relay/protocol'
 import type { Socket } from 'socket.io'
@@ -19,6 +22,8 @@ export type MachineSocketData = {
   actor: MachineActor
   publicKey: string | null
   bootId: string
+  /** The version of the control protocol that was agreed. */
+  speaks: number
   version: string
   address: string | null
 }
@@ -37,6 +42,7 @@ export class MachineSession {
   readonly id: string
   readonly ctx: Ctx<MachineActor>
   readonly socket: MachineSocket
+  readonly speaks: number
   lastBeatAt = Date.now()
   latencyMs: number | null
   /** Streams of which rows were handed over from the mailbox, with the highest such seq: only their acknowledgements touch Postgres. */
@@ -58,6 +64,7 @@ export class MachineSession {
     this.id = init.id
     this.ctx = init.ctx
     this.socket = init.socket
+    this.speaks = init.socket.data.speaks
     this.latencyMs = init.latencyMs
     const { conn } = init.socket
     conn.on('flush', () => {
@@ -85,7 +92,7 @@ export class MachineSession {
     // The body dominates, and its length in characters is near enough; a batch has room to spare under the socket's limit.
     const bytes = envelope.body.length * 2 + 600
     if (this.#queuedBytes + bytes > MAX_BATCH_BYTES) this.#flush()
-    this.#queue.push({ envelope, bytes })
+    this.#queue.push({ envelope: envelopeIn(this.speaks, envelope), bytes })
     this.#queuedBytes += bytes
     if (this.#queue.length >= MAX_BATCH) this.#flush()
     else if (!this.#isFlushScheduled) {
@@ -98,9 +105,11 @@ export class MachineSession {
   }
 
   giveReturned(returned: Returned): void {
-    const { acks, gaps, receipts, heard = [] } = returned.batch
+    const batch = returnIn(this.speaks, returned.batch)
+    if (!batch) return
+    const { acks, gaps, receipts, heard = [] } = batch
     this.#bufferedBytes += 200 * (acks.length + gaps.length + receipts.length + heard.length)
-    this.socket.emit('returned', returned)
+    this.socket.emit('returned', { from: returned.from, batch })
   }
 
   /** Resolves when little enough is on its way, also when the socket has ended. */
@@ -113,7 +122,7 @@ export class MachineSession {
   /** The last word, then the end. */
   end(error: WireError): void {
     this.#flush()
-    this.socket.emit('goodbye', error)
+    this.socket.emit('goodbye', errorIn(this.speaks, error))
     this.socket.disconnect(true)
     this.released()
   }

@@ -8,6 +8,7 @@ import {
   MAX_BODY_BYTES,
   type RelayResult,
   type ReturnBatch,
+  type Returned,
   type WireError,
 } from '@agent-relay/protocol'
 import { DomainError } from '#lib/errors.ts'
@@ -15,7 +16,9 @@ import type { Db, MachineActor } from '#lib/services/context.ts'
 import { acknowledgeMail } from '#lib/services/messages/acknowledge-mail.ts'
 import { MAILBOX_MAX_MESSAGES, storeEnvelopes, storeReturn } from '#lib/services/messages/store-mail.ts'
 import { publish } from './bus.ts'
+import { createDashboardInbox, type DashboardInbox } from './dashboard-inbox.ts'
 import type { Directories, Directory } from './directory.ts'
+import type { Log } from './log.ts'
 import { type MachineSession, mailKey } from './machine-session.ts'
 
 export type Relay = {
@@ -23,11 +26,21 @@ export type Relay = {
   relay(actor: MachineActor, envelopes: Envelope[]): Promise<RelayResult[]>
   /** @throws DomainError MAILBOX_FULL when a sender is away and no more returns can wait for it */
   giveBack(actor: MachineActor, batch: ReturnBatch): Promise<void>
+  /** Where messages for people and channels go. */
+  inbox: DashboardInbox
 }
 
-type Options = { db: Db; directories: Directories; sessions: ReadonlyMap<string, MachineSession> }
+type Options = { db: Db; log: Log; directories: Directories; sessions: ReadonlyMap<string, MachineSession> }
 
-export function createRelay({ db, directories, sessions }: Options): Relay {
+export function createRelay({ db, log, directories, sessions }: Options): Relay {
+  const inbox = createDashboardInbox({
+    db,
+    log,
+    async give({ orgId, machineId }, batch) {
+      await giveTo(orgId, machineId, { from: orgId, batch })
+    },
+  })
+
   async function relay(actor: MachineActor, envelopes: Envelope[]): Promise<RelayResult[]> {
     const directory = await directories.open(actor.orgId)
     // A name just claimed, or a machine just linked, may be newer than the directory: look again before refusing.
@@ -39,6 +52,7 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
       const error = objection(directory, actor, envelope)
       const session = sessions.get(to.machine)
       if (error) results.push({ id, state: 'refused', error })
+      else if (to.machine === actor.orgId) results.push(inbox.take(actor, envelope))
       else if (session && !session.isBackedUp) {
         session.deliver(envelope)
         results.push({ id, state: 'carried' })
@@ -59,12 +73,10 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
     const directory = await directories.open(actor.orgId)
     let isFull = false
     for (const [to, part] of bySender(batch)) {
-      const session = sessions.get(to)
-      const returned = { from: actor.machineId, batch: part }
-      if (session?.ctx.actor.orgId === actor.orgId && !session.isBackedUp) session.giveReturned(returned)
+      if (to === actor.orgId) await inbox.returned(actor, part)
       else if (directory.machine(to)) {
-        if (!(await storeReturn(db, actor.orgId, to, returned))) isFull = true
-        publish('mail', { machineIds: [to] })
+        const isTaken = await giveTo(actor.orgId, to, { from: actor.machineId, batch: part })
+        isFull ||= !isTaken
       }
     }
     await forget(actor, batch.acks)
@@ -73,6 +85,18 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
         'MAILBOX_FULL',
         `${MAILBOX_MAX_MESSAGES} returns wait for a sender that is away: its messages will be acknowledged again when it is back.`,
       )
+  }
+
+  /** Live, or by the mailbox; false when that is full. The caller knows that the machine is the organization's. */
+  async function giveTo(orgId: string, machineId: string, returned: Returned): Promise<boolean> {
+    const session = sessions.get(machineId)
+    if (session?.ctx.actor.orgId === orgId && !session.isBackedUp) {
+      session.giveReturned(returned)
+      return true
+    }
+    const isStored = await storeReturn(db, orgId, machineId, returned)
+    publish('mail', { machineIds: [machineId] })
+    return isStored
   }
 
   /** Over a socket only streams that came out of the mailbox can have rows in it; over HTTP all of them can. */
@@ -87,7 +111,7 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
       if (ack.upTo >= (session.mailStreams.get(mailKey(ack)) ?? 0)) session.mailStreams.delete(mailKey(ack))
   }
 
-  return { relay, giveBack }
+  return { relay, giveBack, inbox }
 }
 
 function isNewsTo(directory: Directory, { from, to }: Envelope): boolean {
@@ -102,6 +126,12 @@ function objection(directory: Directory, actor: MachineActor, envelope: Envelope
     return {
       code: 'FORBIDDEN',
       message: `The message says that it comes from machine ${from.machine} of organization ${envelope.org}, and this key is another's.`,
+    }
+  // The daemons take a person's word from the control plane's own machine only, which does not come by here.
+  if (from.user !== undefined)
+    return {
+      code: 'FORBIDDEN',
+      message: `Only the dashboard speaks for a person, and this message says that it comes from @${from.user}.`,
     }
   const sender = directory.agent(from.agent)
   if (sender?.machine !== actor.machineId || sender.epoch !== from.epoch)

@@ -1,5 +1,4 @@
-import { AgentClaim, AgentStatus } from '@agent-relay/protocol'
-import { z } from 'zod'
+import { AgentRegistration } from '@agent-relay/protocol'
 import { requireMembership } from '#lib/access/authorize.ts'
 import { DomainError } from '#lib/errors.ts'
 import { claimName } from '#lib/services/agents/claim-name.ts'
@@ -10,21 +9,8 @@ import { endpoint } from './endpoint.ts'
 
 export const getAgents = endpoint({ who: 'either' }, ({ ctx, params }) => listAgents(ctx, { org: params.org ?? '' }))
 
-const Registration = z.object({
-  name: AgentClaim.shape.name,
-  /** Defaults to the machine of the key, and can be no other. */
-  daemonId: z.string().max(64).optional(),
-  epoch: AgentClaim.shape.epoch.default(null),
-  status: AgentStatus.default('online'),
-  project: AgentClaim.shape.project.default(null),
-  repository: AgentClaim.shape.repository.default(null),
-  client: AgentClaim.shape.client.default(null),
-  model: AgentClaim.shape.model.default(null),
-  capabilities: AgentClaim.shape.capabilities.default([]),
-})
-
 export const postAgent = endpoint(
-  { who: 'machine', body: Registration, status: 201 },
+  { who: 'machine', body: AgentRegistration, status: 201 },
   async ({ ctx, input, params }) => {
     await requireMembership(ctx, params.org ?? '')
     const { daemonId, ...claim } = input

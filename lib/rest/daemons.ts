@@ -1,5 +1,4 @@
-import { RegisterRequest } from '@agent-relay/protocol'
-import { z } from 'zod'
+import { HeartbeatRequest, RegisterRequest } from '@agent-relay/protocol'
 import { heartbeat } from '#lib/services/machines/heartbeat.ts'
 import { registerMachine } from '#lib/services/machines/register-machine.ts'
 import { revokeSelf } from '#lib/services/machines/revoke-machine.ts'
@@ -9,10 +8,7 @@ export const postDaemonRegister = endpoint({ who: 'machine', body: RegisterReque
   registerMachine(ctx, input),
 )
 
-/** `bootId` names one run of the daemon: a new one begins a new session. */
-const Heartbeat = z.object({ bootId: z.uuid(), version: z.string().max(40) })
-
-export const postDaemonHeartbeat = endpoint({ who: 'machine', body: Heartbeat }, ({ ctx, input }) =>
+export const postDaemonHeartbeat = endpoint({ who: 'machine', body: HeartbeatRequest }, ({ ctx, input }) =>
   heartbeat(ctx, input),
 )
 

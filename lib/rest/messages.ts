@@ -1,10 +1,10 @@
 /** The relay for machines whose network lets no WebSocket through: the same functions, asked for instead of pushed. */
-import { RelayBatch, ReturnBatch } from '@agent-relay/protocol'
+import { AckRequest, MAIL_PAGE, type PendingResponse, RelayBatch } from '@agent-relay/protocol'
 import { z } from 'zod'
 import { DomainError } from '#lib/errors.ts'
 import { relayDoor } from '#lib/realtime/relay-door.ts'
 import { deleteReturns } from '#lib/services/messages/acknowledge-mail.ts'
-import { MAIL_PAGE, readMail } from '#lib/services/messages/read-mail.ts'
+import { readMail } from '#lib/services/messages/read-mail.ts'
 import { endpoint } from './endpoint.ts'
 
 /** A full batch of MAX_BATCH_BYTES with its JSON around it. */
@@ -24,7 +24,7 @@ const Page = z.object({
  * What waits for this machine, oldest first. Envelopes leave by their acknowledgement; return frames by naming their ids in
  * `read`. `next` continues after this page, null when it was the last.
  */
-export const getPending = endpoint({ who: 'machine' }, async ({ ctx, request }) => {
+export const getPending = endpoint({ who: 'machine' }, async ({ ctx, request }): Promise<PendingResponse> => {
   const query = Page.safeParse(Object.fromEntries(new URL(request.url).searchParams))
   if (!query.success)
     throw new DomainError('BAD_REQUEST', `after is an id of a former page and limit a number from 1 to ${MAIL_PAGE}.`)
@@ -36,14 +36,9 @@ export const getPending = endpoint({ who: 'machine' }, async ({ ctx, request }) 
   }
 })
 
-const Acknowledgement = ReturnBatch.partial().extend({ read: z.array(z.uuid()).max(MAIL_PAGE).default([]) })
-
-export const postAck = endpoint(
-  { who: 'machine', body: Acknowledgement, maxBytes: 1024 * 1024 },
-  async ({ ctx, input }) => {
-    const { acks = [], gaps = [], receipts = [], heard = [], read } = input
-    await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts, heard })
-    await deleteReturns(ctx.db, ctx.actor.machineId, read)
-    return { done: true }
-  },
-)
+export const postAck = endpoint({ who: 'machine', body: AckRequest, maxBytes: 1024 * 1024 }, async ({ ctx, input }) => {
+  const { acks = [], gaps = [], receipts = [], heard = [], read } = input
+  await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts, heard })
+  await deleteReturns(ctx.db, ctx.actor.machineId, read)
+  return { done: true }
+})

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import {
   type AgentClaim,
   type Answer,
+  CONTROL_VERSION,
   type ControlEvents,
   controlProofText,
   type Envelope,
@@ -86,6 +87,8 @@ type ConnectOptions = {
   /** Answers the challenge; `null` never does. */
   prove?: null
   origin?: string
+  /** The version that is asked for. */
+  v?: number
 }
 
 export function dial(
@@ -100,7 +103,7 @@ export function dial(
     transports: ['websocket'],
     reconnection: false,
     forceNew: true,
-    auth: { v: 1, key, bootId, version: '0.0.1' },
+    auth: { v: options.v ?? CONTROL_VERSION, key, bootId, version: '0.0.1' },
     ...(options.origin && { extraHeaders: { origin: options.origin } }),
   })
   if (prove !== null)
@@ -167,6 +170,8 @@ export async function connectMachine(
       version: delta.version,
       machines: [...client.roster.machines.filter(({ id }) => !gone.has(id) && !machineIds.has(id)), ...delta.machines],
       agents: [...client.roster.agents.filter(({ name }) => !names.has(name.toLowerCase())), ...delta.agents],
+      ...(delta.people && { people: delta.people }),
+      ...(delta.channels && { channels: delta.channels }),
     }
     changed()
   })

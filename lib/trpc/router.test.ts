@@ -24,6 +24,7 @@ const caller = createCallerFactory(appRouter)
 const as = (actor: UserActor | null) => caller({ ...contextOf(database.db, actor), isOwnPage: true })
 type Api = ReturnType<typeof as>
 
+let made = 0
 const absent = '00000000-0000-7000-8000-000000000000'
 /** Every procedure of the router: a new one that is missing here fails the test below. */
 const ofOrg: Record<string, (api: Api, org: string) => Promise<unknown>> = {
@@ -36,7 +37,22 @@ const ofOrg: Record<string, (api: Api, org: string) => Promise<unknown>> = {
   'machines.revoke': (api, org) => api.machines.revoke({ org, machineId: absent }),
   'messages.list': (api, org) => api.messages.list({ org, q: 'a', since: 0 }),
   'messages.get': (api, org) => api.messages.get({ org, id: absent }),
+  'inbox.list': (api, org) => api.inbox.list({ org }),
+  'inbox.get': (api, org) => api.inbox.get({ org, key: 'agent:nobody' }),
+  'inbox.send': (api, org) => api.inbox.send({ org, to: 'Nobody', body: 'hello' }),
+  'inbox.markRead': (api, org) => api.inbox.markRead({ org, key: 'channel:nowhere' }),
+  'channels.list': (api, org) => api.channels.list({ org }),
+  'channels.create': (api, org) => api.channels.create({ org, name: `ops-${++made}` }),
+  'channels.join': (api, org) => api.channels.join({ org, name: 'nowhere' }),
+  'channels.leave': (api, org) => api.channels.leave({ org, name: 'nowhere', agent: 'Nobody' }),
+  'channels.update': (api, org) => api.channels.update({ org, name: 'nowhere', topic: null }),
+  'channels.remove': (api, org) => api.channels.remove({ org, name: 'nowhere' }),
 }
+/** Of things that are not there: whoever may ask is told so. */
+const absentOnes = new Set([
+  ...['machines.revoke', 'messages.get', 'inbox.get', 'inbox.send', 'inbox.markRead'],
+  ...['channels.join', 'channels.leave', 'channels.update', 'channels.remove'],
+])
 const ofPerson: Record<string, (api: Api) => Promise<unknown>> = {
   'me.get': (api) => api.me.get(),
   'orgs.create': (api) => api.orgs.create({ name: 'Beta' }),
@@ -70,7 +86,7 @@ describe.each(Object.entries(ofOrg))('%s', (name, call) => {
   test('lets the owner in, by id and by slug', async () => {
     for (const org of [orgId, 'acme', 'ACME']) {
       const result = await call(as(owner), org).catch((error) => error)
-      if (name === 'machines.revoke' || name === 'messages.get')
+      if (absentOnes.has(name))
         expect(result).toMatchObject({ code: 'NOT_FOUND', message: expect.not.stringContaining('that you belong to') })
       else expect(result).not.toBeInstanceOf(Error)
     }
@@ -94,5 +110,11 @@ test('the outputs are the shapes that the pages were promised', () => {
   expectTypeOf<Out['machines']['createKey']>().toEqualTypeOf<views.NewMachineKey>()
   expectTypeOf<Out['messages']['list']>().toEqualTypeOf<views.MessagePage>()
   expectTypeOf<Out['messages']['get']>().toEqualTypeOf<views.MessageDetail>()
+  expectTypeOf<Out['inbox']['list']>().toEqualTypeOf<views.ConversationRow[]>()
+  expectTypeOf<Out['inbox']['get']>().toEqualTypeOf<views.ConversationPage>()
+  expectTypeOf<Out['inbox']['send']>().toEqualTypeOf<{ id: string; key: string }>()
+  expectTypeOf<Out['channels']['list']>().toEqualTypeOf<views.ChannelRow[]>()
+  expectTypeOf<Out['channels']['create']>().toEqualTypeOf<views.ChannelRow>()
+  expectTypeOf<Out['channels']['update']>().toEqualTypeOf<views.ChannelRow>()
   expectTypeOf<Out['link']['inspect']>().toEqualTypeOf<views.LinkRequestView>()
 })

@@ -1,5 +1,7 @@
 import { router } from './init.ts'
 import { agentsRouter } from './routers/agents.ts'
+import { channelsRouter } from './routers/channels.ts'
+import { inboxRouter } from './routers/inbox.ts'
 import { linkRouter } from './routers/link.ts'
 import { machinesRouter } from './routers/machines.ts'
 import { meRouter } from './routers/me.ts'
@@ -14,6 +16,8 @@ export const appRouter = router({
   agents: agentsRouter,
   machines: machinesRouter,
   messages: messagesRouter,
+  inbox: inboxRouter,
+  channels: channelsRouter,
   link: linkRouter,
 })
 export type AppRouter = typeof appRouter

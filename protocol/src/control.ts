@@ -3,18 +3,16 @@
  * Frames travel in batches, one emit a tick, because one emit per message costs six times the throughput.
  */
 import { z } from 'zod'
-import { Envelope, MachineId, MessageId } from './envelope.ts'
+import { Envelope, isPlainEnvelope, MachineId, MessageId } from './envelope.ts'
 import { WireError } from './errors.ts'
-import { AgentName, MachineName, ProjectName } from './names.ts'
+import { AgentName, ChannelName, MachineName, Party, ProjectName } from './names.ts'
 import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
-import { AgentStatus, Roster, type RosterDelta } from './roster.ts'
+import { AgentStatus, Roster, RosterDelta } from './roster.ts'
+import { CONTROL_VERSION, OLDEST_CONTROL_VERSION } from './versions.ts'
 
 export const SOCKET_PATH = '/api/socket'
 export const MACHINES_NAMESPACE = '/machines'
 export const DASHBOARD_NAMESPACE = '/dashboard'
-
-/** The control protocol's version; N and N−1 are spoken. */
-export const CONTROL_VERSION = 1
 
 /** The daemon's own heartbeat, echoed by the server: engine pings stay alive when an application is dead. */
 export const HEARTBEAT_MS = 15_000
@@ -27,6 +25,8 @@ export const LEASE_RENEW_MS = 30_000
 /** At most this many envelopes or bytes in one batch; a batch must fit Socket.IO's maxHttpBufferSize (8 MiB here). */
 export const MAX_BATCH = 512
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024
+/** More names than any machine holds; bounds the time under the organization's lock. */
+export const MAX_NAMES = 1000
 export const MAX_SOCKET_BUFFER_BYTES = 8 * 1024 * 1024
 
 /** Goes in Socket.IO's `auth`; never in a URL. */
@@ -59,7 +59,8 @@ export const Proof = z.object({
 export type Proof = z.infer<typeof Proof>
 
 export const Welcome = z.object({
-  v: z.literal(CONTROL_VERSION),
+  /** The version that was asked for, and is spoken from here on. */
+  v: z.int().min(OLDEST_CONTROL_VERSION).max(CONTROL_VERSION),
   machine: z.object({ id: MachineId, name: MachineName }),
   person: z.string(),
   roster: Roster,
@@ -98,9 +99,6 @@ export const RelayResult = z.object({
 })
 export type RelayResult = z.infer<typeof RelayResult>
 
-/** An agent's name, `@person` or `#channel`. */
-const Party = z.string().regex(/^[@#]?[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
-
 /** Headers of one message and how far it came, for the dashboard; never the body. Reported by the sender's machine. */
 export const TraceReport = z.object({
   id: MessageId,
@@ -121,12 +119,64 @@ export const TraceReport = z.object({
 })
 export type TraceReport = z.infer<typeof TraceReport>
 
+/** A channel as somebody wrote it, with or without `#`; the control plane says what a name may be. */
+const ChannelRef = z.string().min(1).max(80)
+/** An agent of the asking machine, and a channel that it joins or leaves. Since version 2. */
+export const ChannelMembership = z.object({ agent: AgentName, channel: ChannelRef })
+export type ChannelMembership = z.infer<typeof ChannelMembership>
+export const ChannelJoined = z.object({ channel: ChannelName, isNew: z.boolean() })
+export type ChannelJoined = z.infer<typeof ChannelJoined>
+export const ChannelLeft = z.object({ channel: ChannelName })
+export type ChannelLeft = z.infer<typeof ChannelLeft>
+
+/** One message of a channel's history. */
+export const ChannelMessage = z.object({
+  id: MessageId,
+  /** An agent's name, or `@person`. */
+  from: Party,
+  /** The sending agent's; null for a person, and for a machine that is gone. */
+  fromMachine: z.string().nullable(),
+  thread: z.string().optional(),
+  replyTo: MessageId.optional(),
+  sentAt: z.int(),
+  body: z.string(),
+})
+export type ChannelMessage = z.infer<typeof ChannelMessage>
+/** Asks for the newest messages of a channel, or those before one of them. Since version 2. */
+export const ChannelHistoryQuery = z.object({
+  channel: ChannelRef,
+  before: MessageId.optional(),
+  limit: z.int().positive().max(50).optional(),
+})
+export type ChannelHistoryQuery = z.infer<typeof ChannelHistoryQuery>
+/** Oldest first; `next` asks for what came before, null at the beginning. */
+export const ChannelHistory = z.object({
+  channel: ChannelName,
+  messages: z.array(ChannelMessage),
+  next: MessageId.nullable(),
+})
+export type ChannelHistory = z.infer<typeof ChannelHistory>
+
 /** Every answer over the control socket is a value or a WireError, never silence. */
+export const answerOf = <S extends z.ZodType>(value: S) =>
+  z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), value }),
+    z.object({ ok: z.literal(false), error: WireError }),
+  ])
 export type Answer<T> = { ok: true; value: T } | { ok: false; error: WireError }
 type Reply<T> = (answer: Answer<T>) => void
 
 export const RelayBatch = z.object({ envelopes: z.array(Envelope).min(1).max(MAX_BATCH) })
 export type RelayBatch = z.infer<typeof RelayBatch>
+
+/** Whether this is certainly a RelayBatch with nothing beside it, as isPlainEnvelope says it of one envelope. */
+export function isPlainBatch(frame: unknown): frame is RelayBatch {
+  if (typeof frame !== 'object' || frame === null || Object.keys(frame).length !== 1) return false
+  const { envelopes } = frame as { envelopes?: unknown }
+  const isOneBatch = Array.isArray(envelopes) && envelopes.length > 0 && envelopes.length <= MAX_BATCH
+  return isOneBatch && envelopes.every(isPlainEnvelope)
+}
+
 /** Acknowledgements, gaps and receipts of the same tick, in one frame. */
 export const ReturnBatch = z.object({
   acks: z.array(Ack).max(MAX_BATCH),
@@ -140,19 +190,30 @@ export type ReturnBatch = z.infer<typeof ReturnBatch>
 export const Returned = z.object({ from: MachineId, batch: ReturnBatch })
 export type Returned = z.infer<typeof Returned>
 
-/** Daemon → control plane. */
-export type MachineEvents = {
-  heartbeat: (beat: { at: number }, reply: Reply<{ at: number; now: number }>) => void
+export const Done = z.object({ done: z.literal(true) })
+
+type Exchange = { input: z.ZodType; value: z.ZodType }
+
+/** Daemon → control plane: what each event carries, and the value of its answer. */
+export const machineFrames = {
+  heartbeat: { input: z.object({ at: z.number() }), value: z.object({ at: z.number(), now: z.int() }) },
   /** All names of this machine after a (re)connect: renews what it holds, claims what it wants, releases the rest. */
-  'agents.sync': (input: { agents: AgentClaim[] }, reply: Reply<{ results: ClaimResult[] }>) => void
-  'agents.claim': (input: { agent: AgentClaim }, reply: Reply<{ result: ClaimResult }>) => void
-  'agents.status': (input: { changes: AgentStatusChange[] }, reply: Reply<{ done: true }>) => void
-  'agents.release': (input: { name: string }, reply: Reply<{ done: true }>) => void
-  'roster.get': (input: Record<string, never>, reply: Reply<Roster>) => void
-  relay: (batch: RelayBatch, reply: Reply<{ results: RelayResult[] }>) => void
-  return: (batch: ReturnBatch, reply: Reply<{ done: true }>) => void
-  traces: (input: { traces: TraceReport[] }, reply: Reply<{ done: true }>) => void
-}
+  'agents.sync': {
+    input: z.object({ agents: z.array(AgentClaim).max(MAX_NAMES) }),
+    value: z.object({ results: z.array(ClaimResult) }),
+  },
+  'agents.claim': { input: z.object({ agent: AgentClaim }), value: z.object({ result: ClaimResult }) },
+  'agents.status': { input: z.object({ changes: z.array(AgentStatusChange).max(MAX_NAMES) }), value: Done },
+  'agents.release': { input: z.object({ name: z.string().max(64) }), value: Done },
+  'channels.join': { input: ChannelMembership, value: ChannelJoined },
+  'channels.leave': { input: ChannelMembership, value: ChannelLeft },
+  'channels.history': { input: ChannelHistoryQuery, value: ChannelHistory },
+  'roster.get': { input: z.object({}), value: Roster },
+  relay: { input: RelayBatch, value: z.object({ results: z.array(RelayResult) }) },
+  return: { input: ReturnBatch, value: Done },
+  traces: { input: z.object({ traces: z.array(TraceReport).max(1000) }), value: Done },
+} as const satisfies Record<string, Exchange>
+export type MachineEvents = Events<typeof machineFrames>
 
 /** Control plane → daemon. */
 export type ControlEvents = {
@@ -165,14 +226,27 @@ export type ControlEvents = {
   /** The last word before the server closes the socket; `KEY_REVOKED` and `IDENTITY_MISMATCH` end reconnecting. */
   goodbye: (error: WireError) => void
 }
+export const controlFrames = {
+  challenge: Challenge,
+  welcome: Welcome,
+  roster: RosterDelta,
+  deliver: RelayBatch,
+  returned: Returned,
+  goodbye: WireError,
+} as const satisfies { [E in keyof ControlEvents]: z.ZodType<Parameters<ControlEvents[E]>[0]> }
+
+type Events<F extends Record<string, Exchange>> = {
+  [E in keyof F]: (input: z.infer<F[E]['input']>, reply: Reply<z.infer<F[E]['value']>>) => void
+}
 
 /** Control plane → dashboard. A hint says what to refetch; it never carries state. */
 export const DashboardHint = z.object({
   org: z.string(),
-  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org'])),
+  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org', 'inbox', 'channels'])),
 })
 export type DashboardHint = z.infer<typeof DashboardHint>
 export type DashboardServerEvents = { hint: (hint: DashboardHint) => void }
-export type DashboardClientEvents = {
-  subscribe: (input: { org: string }, reply: Reply<{ done: true }>) => void
-}
+export const dashboardFrames = {
+  subscribe: { input: z.object({ org: z.string().min(1).max(64) }), value: Done },
+} as const satisfies Record<string, Exchange>
+export type DashboardClientEvents = Events<typeof dashboardFrames>

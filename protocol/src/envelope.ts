@@ -71,7 +71,8 @@ const isText = (value: unknown, max: number): boolean =>
   typeof value === 'string' && value.length > 0 && value.length <= max
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isName = (value: unknown): boolean => typeof value === 'string' && AGENT_NAME.test(value)
-const isId = (value: unknown): boolean => typeof value === 'string' && ID.test(value)
+/** Whether this is certainly a MessageId; one in upper case is left to the schema. */
+export const isPlainId = (value: unknown): value is string => typeof value === 'string' && ID.test(value)
 /** How many fields every envelope has. */
 const REQUIRED = 13
 
@@ -88,14 +89,14 @@ export function isPlainEnvelope(value: unknown): value is Envelope {
     optional++
   }
   if (e.replyTo !== undefined) {
-    if (!isId(e.replyTo)) return false
+    if (!isPlainId(e.replyTo)) return false
     optional++
   }
   return (
     // A field that is not read here makes one more, also one that is there and undefined.
     Object.keys(e).length === REQUIRED + optional &&
     e.v === 1 &&
-    isId(e.id) &&
+    isPlainId(e.id) &&
     isText(e.org, 64) &&
     isPlainSender(e.from) &&
     isPlainRecipient(e.to) &&

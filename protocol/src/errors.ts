@@ -3,6 +3,9 @@ import { z } from 'zod'
 
 export const ErrorCode = z.enum([
   'BAD_REQUEST',
+  'UNKNOWN_FRAME',
+  'METHOD_NOT_ALLOWED',
+  'UNSUPPORTED_MEDIA_TYPE',
   'UNAUTHENTICATED',
   'FORBIDDEN',
   'NOT_FOUND',
@@ -44,3 +47,13 @@ export const WireError = z.object({
   details: z.record(z.string(), z.unknown()).optional(),
 })
 export type WireError = z.infer<typeof WireError>
+
+/** Codes that version 1 does not know, and would take for a broken frame, with what it is told instead. */
+const inVersion1: Partial<Record<ErrorCode, ErrorCode>> = {
+  UNKNOWN_FRAME: 'BAD_REQUEST',
+  METHOD_NOT_ALLOWED: 'BAD_REQUEST',
+  UNSUPPORTED_MEDIA_TYPE: 'BAD_REQUEST',
+}
+
+/** The code as a program that speaks this version knows it. */
+export const codeIn = (version: number, code: ErrorCode): ErrorCode => (version < 2 && inVersion1[code]) || code

@@ -3,13 +3,16 @@
  * `hello` → `welcome`; then requests with an `id`, each answered by one `ok` or `error`; pushes come at any time.
  */
 import { z } from 'zod'
+import { ChannelHistory, ChannelHistoryQuery } from './control.ts'
 import { MAX_TTL_MS, MachineId, Message, MessageId } from './envelope.ts'
 import { ErrorCode } from './errors.ts'
-import { AgentName, ProjectName } from './names.ts'
+import { AgentName, Party, ProjectName } from './names.ts'
 import { DeliveryPath, DeliveryState, Hop } from './receipt.ts'
 import { AgentStatus } from './roster.ts'
+import { LOCAL_VERSION, OLDEST_LOCAL_VERSION } from './versions.ts'
 
-export const LOCAL_VERSION = 1
+export { LOCAL_VERSION, OLDEST_LOCAL_VERSION }
+
 /** A line longer than this closes the connection: body limit plus JSON's worst escaping of it. */
 export const MAX_LINE_BYTES = 2 * 1024 * 1024
 
@@ -61,10 +64,33 @@ export const Inbox = request('inbox', {
   /** Record that they were read; the default when an agent reads its own inbox. */
   markSeen: z.boolean().optional(),
 })
+/**
+ * What was sent and received on this machine, newest last; an agent's connection gets its own part of it. `search` are words
+ * that must all be in the text, in any order; quotes hold a phrase together.
+ */
+export const History = request('history', {
+  search: z.string().max(500).optional(),
+  /** An agent, a channel as `#name` or a person as `@name`: sender, recipient or the address. */
+  with: z.string().min(1).max(200).optional(),
+  thread: z.string().min(1).max(100).optional(),
+  /** Only what is older than this message, for paging. */
+  before: MessageId.optional(),
+  limit: z.int().positive().max(1000).optional(),
+})
+/** A message's id, or the beginning of it. */
+const MessageText = z.string().min(4).max(64)
+/** One message whole. Its own recipient is taken to have seen it. */
+export const Read = request('read', { message: MessageText })
+/** What was sent from this machine, failed, and was neither retried nor dropped; newest last. */
+export const Dead = request('dead', { limit: z.int().positive().max(1000).optional() })
+/** Sends a dead letter again as a new message; asked twice it answers with the same one. */
+export const DeadRetry = request('dead.retry', { message: MessageText })
+/** Forgets a dead letter, or all of them. It stays in the history, and what failed stays failed. */
+export const DeadDrop = request('dead.drop', { message: MessageText.optional() })
 export const Agents = request('agents', {})
 export const Whoami = request('whoami', {})
 export const Status = request('status', {})
-export const Trace = request('trace', { message: z.string().min(4).max(64) })
+export const Trace = request('trace', { message: MessageText })
 /**
  * Starts a program under this agent's name, hosted by the daemon; its output comes as `run.output` pushes. With `cols` and
  * `rows` it gets a pseudo-terminal of that size, without them plain pipes, byte for byte. The run ends with this
@@ -91,6 +117,16 @@ export const RunResize = request('run.resize', {
   rows: z.int().positive().max(1000),
 })
 export const RunSignal = request('run.signal', { signal: z.enum(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL']) })
+/** The channels of the organization, with or without a connection to the control plane. */
+export const Channels = request('channels', {})
+/** The agent of this connection, or another one of this machine, gets a channel's messages from now on; a new channel is made. */
+export const ChannelJoin = request('channel.join', { channel: z.string().min(1).max(80), agent: AgentName.optional() })
+export const ChannelLeave = request('channel.leave', {
+  channel: z.string().min(1).max(80),
+  agent: AgentName.optional(),
+})
+/** What was said in a channel, from the control plane. */
+export const ChannelHistoryRequest = request('channel.history', ChannelHistoryQuery.shape)
 /** After `link` or `unlink` changed the home: read it again and (dis)connect. */
 export const Reload = request('reload', {})
 export const Shutdown = request('shutdown', {})
@@ -102,6 +138,11 @@ export const LocalRequest = z.discriminatedUnion('type', [
   Subscribe,
   Mark,
   Inbox,
+  History,
+  Read,
+  Dead,
+  DeadRetry,
+  DeadDrop,
   Agents,
   Whoami,
   Status,
@@ -111,6 +152,10 @@ export const LocalRequest = z.discriminatedUnion('type', [
   RunAck,
   RunResize,
   RunSignal,
+  Channels,
+  ChannelJoin,
+  ChannelLeave,
+  ChannelHistoryRequest,
   Reload,
   Shutdown,
 ])
@@ -119,9 +164,12 @@ export type LocalRequestType = LocalRequest['type']
 
 /* Results, by request */
 
+const Done = z.object({ done: z.literal(true) })
+
 export const SentMessage = z.object({
   id: MessageId,
-  agent: AgentName,
+  /** An agent's name, `@person` or `#channel`. */
+  agent: Party,
   machine: z.string(),
   state: DeliveryState,
   /** Honest words for a person: `queued: Carol is offline, last seen 3 h ago`. */
@@ -136,6 +184,28 @@ export const InboxEntry = z.object({
   acceptedAt: z.int(),
 })
 export type InboxEntry = z.infer<typeof InboxEntry>
+
+/** A message as this machine knows it. In lists `body` is an excerpt of a long text, around what was searched for. */
+export const HistoryEntry = z.object({
+  message: Message,
+  toMachine: z.string(),
+  /** `out` went to another machine, `in` came from one, `local` stayed here. */
+  way: z.enum(['out', 'in', 'local']),
+  state: DeliveryState,
+  /** Why it waits or failed, in words for a person. */
+  note: z.string().nullable(),
+  /** ms since 1970 on this machine: queued or accepted here. */
+  at: z.int(),
+  /** Of the whole text in UTF-8. */
+  sizeBytes: z.int().nonnegative(),
+  isExcerpt: z.boolean(),
+  /** Where in `body` what was searched for stands first, in UTF-16 units. */
+  match: z.object({ from: z.int().nonnegative(), to: z.int().nonnegative() }).optional(),
+  /** The dead letter in whose place it was sent, and the message that was sent in its own. */
+  retryOf: MessageId.optional(),
+  retriedAs: MessageId.optional(),
+})
+export type HistoryEntry = z.infer<typeof HistoryEntry>
 
 export const AgentView = z.object({
   name: AgentName,
@@ -152,6 +222,22 @@ export const AgentView = z.object({
   waiting: z.int().nonnegative(),
 })
 export type AgentView = z.infer<typeof AgentView>
+
+/** Somebody who can be written to as `@handle`, in their dashboard. */
+export const PersonView = z.object({ handle: z.string(), name: z.string() })
+export type PersonView = z.infer<typeof PersonView>
+
+export const ChannelView = z.object({
+  name: z.string(),
+  topic: z.string().nullable(),
+  /** By name. */
+  agents: z.array(z.string()),
+  /** By handle. */
+  people: z.array(z.string()),
+  /** Agents of this machine that are in it. */
+  here: z.array(z.string()),
+})
+export type ChannelView = z.infer<typeof ChannelView>
 
 export const MachineView = z.object({
   id: MachineId,
@@ -203,31 +289,55 @@ export const TraceView = z.object({
 })
 export type TraceView = z.infer<typeof TraceView>
 
-export type LocalResults = {
-  register: { name: string; token: string; epoch: number | null; claim: 'granted' | 'pending' | 'local' }
-  send: { id: string; messages: SentMessage[] }
-  wait: { messages: SentMessage[]; isReached: boolean }
-  subscribe: { waiting: number }
-  mark: { marked: number }
-  inbox: { agent: string; entries: InboxEntry[] }
-  agents: { agents: AgentView[] }
-  whoami: { agent: string | null; machine: string; machineId: string; org: string | null; person: string }
-  status: StatusView
-  trace: TraceView
-  run: { name: string; pid: number }
-  'run.input': { done: true }
-  'run.ack': { done: true }
-  'run.resize': { done: true }
-  'run.signal': { done: true }
-  reload: { done: true }
-  shutdown: { done: true }
-}
+/** The value of `ok`, by request. */
+export const localResults = {
+  register: z.object({
+    name: z.string(),
+    token: z.string(),
+    epoch: z.int().nullable(),
+    claim: z.enum(['granted', 'pending', 'local']),
+  }),
+  send: z.object({ id: MessageId, messages: z.array(SentMessage) }),
+  wait: z.object({ messages: z.array(SentMessage), isReached: z.boolean() }),
+  subscribe: z.object({ waiting: z.int().nonnegative() }),
+  mark: z.object({ marked: z.int().nonnegative() }),
+  inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry) }),
+  /** `notice`: why something may be missing. */
+  history: z.object({ entries: z.array(HistoryEntry), notice: z.string().optional() }),
+  read: z.object({ entry: HistoryEntry, notice: z.string().optional() }),
+  dead: z.object({ entries: z.array(HistoryEntry), notice: z.string().optional() }),
+  'dead.retry': z.object({ message: SentMessage, retryOf: MessageId }),
+  'dead.drop': z.object({ dropped: z.int().nonnegative() }),
+  agents: z.object({ agents: z.array(AgentView), people: z.array(PersonView) }),
+  channels: z.object({ channels: z.array(ChannelView) }),
+  'channel.join': z.object({ channel: z.string(), isNew: z.boolean(), agent: z.string() }),
+  'channel.leave': z.object({ channel: z.string(), agent: z.string() }),
+  'channel.history': ChannelHistory,
+  whoami: z.object({
+    agent: z.string().nullable(),
+    machine: z.string(),
+    machineId: z.string(),
+    org: z.string().nullable(),
+    person: z.string(),
+  }),
+  status: StatusView,
+  trace: TraceView,
+  run: z.object({ name: z.string(), pid: z.int() }),
+  'run.input': Done,
+  'run.ack': Done,
+  'run.resize': Done,
+  'run.signal': Done,
+  reload: Done,
+  shutdown: Done,
+} as const satisfies Record<LocalRequestType, z.ZodType>
+export type LocalResults = { [T in LocalRequestType]: z.infer<(typeof localResults)[T]> }
 
 /* Daemon → client */
 
 export const WelcomeFrame = z.object({
   type: z.literal('welcome'),
-  v: z.literal(LOCAL_VERSION),
+  /** The version that was asked for, and is spoken from here on. */
+  v: z.int().min(OLDEST_LOCAL_VERSION).max(LOCAL_VERSION),
   daemon: z.string(),
   agent: z.string().nullable(),
 })

@@ -38,6 +38,9 @@ export const ChannelName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'a channel is 1 to 64 letters, digits, "-" or "_"')
 export type ChannelName = z.infer<typeof ChannelName>
 
+/** Who a message is from or for: an agent's name, `@person` or `#channel`. */
+export const Party = z.string().regex(/^[@#]?[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
+
 /** The slug of an organization, as it stands in URLs. */
 export const OrgSlug = z
   .string()

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { casesOf, fixtures, golden } from '../fixtures/index.ts'
+import { mutated } from '../fixtures/mutate.ts'
 import { formatAddress, parseAddress } from './address.ts'
-import { controlProofText } from './control.ts'
+import { controlProofText, isPlainBatch, RelayBatch } from './control.ts'
 import { Envelope, isPlainEnvelope, utf8Length } from './envelope.ts'
 import { AgentName, nearestNames, suggestName, toName } from './names.ts'
 import { isLater } from './receipt.ts'
@@ -96,50 +98,39 @@ test('a state is later only when it says more', () => {
   expect(isLater('injected', 'injected')).toBe(false)
 })
 
-describe('the check of an envelope by hand', () => {
-  const usual = {
-    v: 1,
-    id: '0199c0de-0000-7000-8000-000000000001',
-    org: 'o',
-    from: { machine: 'm1', agent: 'Alice', epoch: 3 },
-    to: { machine: 'm2', agent: 'Bob' },
-    stream: 's',
-    outboxEpoch: 'e',
-    seq: 0,
-    ttlMs: 1,
-    priority: 1,
-    ts: 0,
-    trace: 't',
-    body: '',
-  }
-  const odd = fc.oneof(
-    fc.constantFrom(null, undefined, true, {}, [], '', 'x', 'x'.repeat(65), 'x'.repeat(101), 'x'.repeat(201)),
-    fc.constantFrom(-1, 0, 1, 2, 3, 0.5, 2 ** 53, 31 * 86_400_000, Number.NaN, usual.id, usual.id.toUpperCase()),
-  )
+describe('what is checked by hand because it comes by the thousand', () => {
+  const envelopes = fixtures.filter(({ channel, frame }) => channel === 'envelope' && frame === 'envelope')
+  const usual = golden('envelope/envelope.minimal')
+  const batches = [...casesOf('control', 'relay'), { value: { envelopes: [usual, { ...usual, thread: 'x' }] } }]
 
-  test('takes the usual ones', () => {
+  test('is taken when it is of the usual shape', () => {
     expect(isPlainEnvelope(usual)).toBe(true)
-    expect(isPlainEnvelope({ ...usual, thread: 'x', replyTo: usual.id })).toBe(true)
+    expect(
+      isPlainEnvelope({
+        ...usual,
+        thread: 'x',
+        replyTo: usual.id,
+      }),
+    ).toBe(true)
+    expect(isPlainBatch({ envelopes: [usual] })).toBe(true)
   })
 
-  test('takes nothing that the schema refuses or would change', () => {
-    const field = fc.constantFrom(...Object.keys(usual), 'thread', 'replyTo', 'isVoid', 'more')
-    const inner = fc.constantFrom('machine', 'agent', 'epoch', 'project', 'via', 'more')
-    const changed = fc.oneof(
-      fc.record({ field, value: odd }).map(({ field: key, value }) => ({ ...usual, [key]: value })),
-      fc
-        .record({ inner, value: odd })
-        .map(({ inner: key, value }) => ({ ...usual, from: { ...usual.from, [key]: value } })),
-      fc
-        .record({ inner, value: odd })
-        .map(({ inner: key, value }) => ({ ...usual, to: { ...usual.to, [key]: value } })),
-      field.map((key) => Object.fromEntries(Object.entries(usual).filter(([known]) => known !== key))),
-    )
+  test.each([
+    ['an envelope', isPlainEnvelope, Envelope, envelopes],
+    ['a batch', isPlainBatch, RelayBatch, batches],
+  ])('%s is taken only when the schema takes it as it is', (_, isPlain, schema, all) => {
+    let taken = 0
+    const frame = fc
+      .constantFrom<{ value: unknown }[]>(...all)
+      .chain(({ value }) => fc.oneof(fc.constant(value), mutated(value)))
     fc.assert(
-      fc.property(changed, (value) => {
-        if (isPlainEnvelope(value)) expect(Envelope.parse(value)).toStrictEqual(value)
+      fc.property(frame, (value) => {
+        if (!isPlain(value)) return
+        taken++
+        expect(schema.parse(value)).toStrictEqual(value)
       }),
-      { numRuns: 3000 },
+      { numRuns: 5000 },
     )
+    expect(taken, 'cases that show anything').toBeGreaterThan(100)
   })
 })

@@ -41,6 +41,9 @@ export const RosterChannel = z.object({
   name: ChannelName,
   /** Name keys of the agents that get its messages. */
   members: z.array(z.string().max(64)),
+  /** Handles of the people who get them in the dashboard. */
+  people: z.array(UserHandle).optional(),
+  topic: z.string().max(200).optional(),
 })
 export type RosterChannel = z.infer<typeof RosterChannel>
 

@@ -64,6 +64,7 @@ function open(machine: LinkedMachine, names: string[] = [], url = gateway.url) {
       roster: (roster) => events.emit('roster', roster),
       returned: (returned) => events.emit('returned', returned),
       refused: (error) => events.emit('refused', error),
+      unknown: (event) => events.emit('unknown', event),
       claims(results) {
         for (const result of results) if (result.ok) epochs.set(result.name, result.epoch)
         events.emit('claims', results)

@@ -6,8 +6,9 @@ import { frameMessage } from '../text/frame.ts'
 import { visibleText } from '../text/plain-text.ts'
 import { defineCommand } from './command.ts'
 import { withDaemon } from './daemon-connection.ts'
-import { EXIT, UsageError } from './exit.ts'
+import { EXIT } from './exit.ts'
 import type { Io } from './io.ts'
+import { limitOf } from './limit.ts'
 
 type Entry = z.infer<typeof InboxEntry>
 
@@ -27,7 +28,7 @@ export const command = defineCommand({
     'Without NAME it is the inbox of whoever asks: an agent under agent-relay run its own, which marks what it reads as seen.\nWith --follow and --json every message is one line of JSON.',
   examples: ['agent-relay inbox', 'agent-relay inbox Bob --follow'],
   async run({ args: [name], options }, io) {
-    const limit = limitOf(options.limit)
+    const limit = limitOf('inbox', options.limit)
     return withDaemon(async (connection) => {
       const ask = (after?: string) =>
         connection.request('inbox', { limit, ...(name && { agent: name }), ...(after && { after }) })
@@ -71,10 +72,4 @@ function entryText({ message, state, acceptedAt }: Entry, connection: Connection
   const thread = message.thread === undefined ? '' : `  thread ${visibleText(message.thread)}`
   const head = `${io.paint('bold', message.from)}@${message.fromMachine} → ${message.to}${via}  ${new Date(acceptedAt).toLocaleString('sv')}  ${state}${thread}`
   return `${head}  ${io.paint('dim', message.id)}\n${visibleText(message.body)}\n`
-}
-
-function limitOf(text: string | undefined): number {
-  const limit = text === undefined ? 50 : Number(text)
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit
-  throw new UsageError(`--limit takes a number from 1 to 1000, and got ${JSON.stringify(text)}.`, 'inbox')
 }

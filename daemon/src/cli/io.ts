@@ -12,6 +12,8 @@ export type Io = {
   say(line: string): void
   /** Colours for stdout, or none when it is not a terminal. */
   paint: Paint
+  /** How wide stdout is; without end when it is not a terminal. */
+  columns: number
   /** A person can be asked: stdin and stderr are terminals and this is no CI. */
   canAsk: boolean
 }
@@ -41,6 +43,7 @@ export function processIo(): Io {
     printJson: (value) => void process.stdout.write(`${JSON.stringify({ version: JSON_VERSION, ...value })}\n`),
     say: (line) => void process.stderr.write(`${line}\n`),
     paint: (style, text) => (isColored ? `\u001b[${styles[style][0]}m${text}\u001b[${styles[style][1]}m` : text),
+    columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true && !environment.isCi,
   }
 }

@@ -106,6 +106,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Agent> {
       if (isFirst) wire.request('subscribe', {}).catch((error: unknown) => isClosed || inbox.end(error))
       return iterator
     },
+    history: async (options = {}) => (await wire.request('history', options)).entries,
     request: (type, input) => wire.request(type, input),
     async close() {
       isClosed = true

@@ -1,12 +1,11 @@
 /** One connection to the daemon of a home: requests with their answers, and what the daemon pushes. No schema library at run time. */
 import { createConnection, type Socket } from 'node:net'
+import type { WireError } from '@agent-relay/protocol'
 import type { Deliver, LocalRequest, LocalResults, RunExit, RunOutput, ServerFrame } from '@agent-relay/protocol/local'
+import { LOCAL_VERSION, OLDEST_LOCAL_VERSION } from '@agent-relay/protocol/versions'
 import type { z } from 'zod'
 import { fromWire, RelayError } from '../errors.ts'
 import { checkSocketFolder } from '../home/files.ts'
-
-/** The local protocol's version; protocol/src/local.ts says the same, with a schema library that this must not load. */
-const VERSION = 1
 
 type RequestType = LocalRequest['type']
 type Fields<T extends RequestType> = Omit<Extract<LocalRequest, { type: T }>, 'type' | 'id'>
@@ -25,6 +24,8 @@ export type ConnectionOptions = {
 export type Connection = {
   /** The name under which the daemon took this connection; null for the person. */
   readonly agent: string | null
+  /** Of the local socket, as agreed: LOCAL_VERSION, or the one before with an older daemon. */
+  readonly version: number
   /** Rejects with the daemon's own error, or DAEMON_DOWN when the connection ends first. */
   request<T extends RequestType>(type: T, fields: Fields<T>): Promise<LocalResults[T]>
   /** Resolves when the connection has ended, for whatever reason. */
@@ -34,15 +35,31 @@ export type Connection = {
 
 type Waiting = { resolve: (result: never) => void; reject: (error: Error) => void }
 
-/** Connects and says hello. Throws DAEMON_DOWN when nobody listens, and the daemon's refusal of the agent as it came. */
-export async function openConnection({ socket: path, client, agent, onPush }: ConnectionOptions): Promise<Connection> {
+/**
+ * Connects and says hello, in the version before when the daemon is older. Throws DAEMON_DOWN when nobody listens, and the
+ * daemon's refusal of the agent as it came.
+ */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  for (let version = LOCAL_VERSION; ; version--) {
+    try {
+      return await dial(options, version)
+    } catch (error) {
+      const isRefused = error instanceof RelayError && error.code === 'VERSION_UNSUPPORTED'
+      if (!isRefused || version === OLDEST_LOCAL_VERSION) throw error
+    }
+  }
+}
+
+async function dial({ socket: path, client, agent, onPush }: ConnectionOptions, version: number): Promise<Connection> {
   checkSocketFolder(path)
   const socket = createConnection(path)
   const waiting = new Map<number, Waiting>()
   let nextId = 1
   let failure: Error | undefined
-  let settleWelcome: { resolve: (agent: string | null) => void; reject: (error: Error) => void } | undefined
-  const welcome = new Promise<string | null>((resolve, reject) => {
+  let daemon = ''
+  type Greeting = { agent: string | null; daemon: string }
+  let settleWelcome: { resolve: (welcome: Greeting) => void; reject: (error: Error) => void } | undefined
+  const welcome = new Promise<Greeting>((resolve, reject) => {
     settleWelcome = { resolve, reject }
   })
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
@@ -59,11 +76,11 @@ export async function openConnection({ socket: path, client, agent, onPush }: Co
   readLines(socket, (line) => receive(JSON.parse(line) as ServerFrame))
 
   function receive(frame: ServerFrame): void {
-    if (frame.type === 'welcome') settleWelcome?.resolve(frame.agent)
+    if (frame.type === 'welcome') settleWelcome?.resolve(frame)
     else if (frame.type === 'ok') answer(frame.id)?.resolve(frame.result as never)
     else if (frame.type === 'error') {
       const asked = frame.id === null ? undefined : answer(frame.id)
-      if (asked) asked.reject(fromWire(frame))
+      if (asked) asked.reject(version < LOCAL_VERSION ? older(frame, daemon) : fromWire(frame))
       else {
         // Not about a request: the daemon closes the connection after it.
         failure = fromWire(frame)
@@ -87,10 +104,12 @@ export async function openConnection({ socket: path, client, agent, onPush }: Co
     socket.write(`${JSON.stringify(frame)}\n`)
   }
 
-  write({ type: 'hello', v: VERSION, client, ...(agent && { agent }) })
-  const name = await welcome
+  write({ type: 'hello', v: version, client, ...(agent && { agent }) })
+  const greeting = await welcome
+  daemon = greeting.daemon
   return {
-    agent: name,
+    agent: greeting.agent,
+    version,
     closed,
     request: (type, fields) =>
       new Promise((resolve, reject) => {
@@ -119,6 +138,15 @@ function readLines(socket: Socket, onLine: (line: string) => void): void {
     pending = [parts.pop() ?? '']
     for (const line of parts) if (line !== '') onLine(line)
   })
+}
+
+/** What a daemon of the version before does not understand is most often what only this version asks for. */
+function older(error: WireError, daemon: string): RelayError {
+  if (error.code !== 'BAD_REQUEST') return fromWire(error)
+  return new RelayError(
+    'VERSION_UNSUPPORTED',
+    `The daemon (${daemon}) is older than this agent-relay and did not understand: ${error.message} Next: agent-relay down, then agent-relay up`,
+  )
 }
 
 function daemonDown(code: string | undefined, path: string): RelayError {

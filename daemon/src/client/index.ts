@@ -2,4 +2,4 @@
 export type { RelayError } from '../errors.ts'
 export { connect } from './agent.ts'
 export { type Connection, openConnection } from './connection.ts'
-export type { Agent, ConnectOptions, Incoming, Receipt, SendOptions } from './types.ts'
+export type { Agent, ConnectOptions, HistoryOptions, Incoming, Receipt, SendOptions } from './types.ts'

@@ -50,6 +50,38 @@ export type Message = {
   body: string
 }
 
+export type HistoryOptions = {
+  /** Words that must all be in the text; quotes hold a phrase together, and the last word may be a beginning. */
+  search?: string
+  /** An agent, a channel as `#name` or a person as `@name`. */
+  with?: string
+  thread?: string
+  /** Only what is older than the message with this id. */
+  before?: string
+  /** The newest so many, at most 1000 (50). */
+  limit?: number
+}
+
+export type HistoryEntry = {
+  message: Message
+  toMachine: string
+  /** `out` went to another machine, `in` came from one, `local` stayed here. */
+  way: 'out' | 'in' | 'local'
+  state: DeliveryState
+  /** Why it waits or failed, in words for a person. */
+  note: string | null
+  /** ms since 1970 on this machine: queued or accepted here. */
+  at: number
+  /** Of the whole text in UTF-8. */
+  sizeBytes: number
+  isExcerpt: boolean
+  /** Where in `body` what was searched for stands first, in UTF-16 units. */
+  match?: { from: number; to: number } | undefined
+  /** The dead letter in whose place it was sent, and the message that was sent in its own. */
+  retryOf?: string | undefined
+  retriedAs?: string | undefined
+}
+
 /** A message that arrived. It comes again, with `isRepeat`, until it is acknowledged. */
 export type Incoming = Message & {
   isRepeat: boolean
@@ -65,6 +97,8 @@ export type Agent = {
   send(to: string, text: string, options?: SendOptions): Promise<Receipt>
   /** Every message for this agent, oldest first. Ends with `close`; goes on over restarts of the daemon. */
   messages(): AsyncIterableIterator<Incoming>
+  /** What this agent sent and received, newest last; long texts as excerpts. */
+  history(options?: HistoryOptions): Promise<HistoryEntry[]>
   /** Any request of the local protocol: see dist/schema. */
   // biome-ignore lint/suspicious/noExplicitAny: the result's shape is the request's, in dist/schema
   request(type: string, input: Record<string, unknown>): Promise<any>

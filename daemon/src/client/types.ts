@@ -1,6 +1,12 @@
 /** The SDK's public shapes. */
 import type { Message } from '@agent-relay/protocol'
-import type { LocalRequest, LocalRequestType, LocalResults, SentMessage } from '@agent-relay/protocol/local'
+import type {
+  HistoryEntry,
+  LocalRequest,
+  LocalRequestType,
+  LocalResults,
+  SentMessage,
+} from '@agent-relay/protocol/local'
 
 export type ConnectOptions = {
   /** Registers this name and speaks as it. Without it: AGENT_RELAY_NAME with its token, else the person. */
@@ -34,12 +40,26 @@ export type Incoming = Message & {
   reply(text: string, options?: SendOptions): Promise<Receipt>
 }
 
+export type HistoryOptions = {
+  /** Words that must all be in the text; quotes hold a phrase together, and the last word may be a beginning. */
+  search?: string
+  /** An agent, a channel as `#name` or a person as `@name`. */
+  with?: string
+  thread?: string
+  /** Only what is older than the message with this id. */
+  before?: string
+  /** The newest so many, at most 1000 (50). */
+  limit?: number
+}
+
 export type Agent = {
   readonly name: string | null
   /** Resolves when the message is queued on this machine's disk. */
   send(to: string, text: string, options?: SendOptions): Promise<Receipt>
   /** Every message for this agent, oldest first. Ends with `close`; goes on over restarts of the daemon. */
   messages(): AsyncIterableIterator<Incoming>
+  /** What this agent sent and received, newest last; long texts as excerpts. */
+  history(options?: HistoryOptions): Promise<HistoryEntry[]>
   request<T extends LocalRequestType>(
     type: T,
     input: Omit<Extract<LocalRequest, { type: T }>, 'type' | 'id'>,

@@ -104,7 +104,7 @@ class TestPlane extends EventEmitter {
         return
       }
       socket.emit('welcome', {
-        v: 1,
+        v: socket.handshake.auth.v,
         machine: { id: 'm1', name: 'alice-mbp' },
         person: 'alice',
         roster: roster(version),
@@ -158,6 +158,7 @@ function linkTo(url: string, more: Partial<ControlLinkOptions> = {}) {
       returned: note('returned'),
       claims: note('claims'),
       refused: note('refused'),
+      unknown: note('unknown'),
     },
     ...more,
   })

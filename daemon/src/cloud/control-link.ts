@@ -5,19 +5,29 @@
 import {
   type AgentClaim,
   type AgentStatusChange,
-  ClaimResult,
+  type ChannelHistory,
+  type ChannelHistoryQuery,
+  type ChannelJoined,
+  type ChannelLeft,
+  type ChannelMembership,
+  type ClaimResult,
+  CONTROL_VERSION,
   Envelope,
   isPlainEnvelope,
   MAX_BATCH,
-  RelayResult,
+  type MachineEvents,
+  machineFrames,
+  OLDEST_CONTROL_VERSION,
+  type RelayResult,
   type ReturnBatch,
   Returned,
   type Roster,
   type RosterDelta,
+  returnIn,
   type TraceReport,
   type Welcome,
 } from '@agent-relay/protocol'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import type { Identity } from '../home/identity.ts'
 import { backoffMs } from './backoff.ts'
@@ -48,6 +58,8 @@ type ControlHandlers = {
   claims(results: ClaimResult[]): void
   /** The control plane refuses this machine for good: no more tries until the home is linked anew. */
   refused(error: RelayError): void
+  /** The control plane sent an event that this version does not know; it was passed over. */
+  unknown(event: string): void
 }
 
 export type ControlLinkOptions = {
@@ -89,6 +101,10 @@ export type ControlLink = {
   /** Releases every name of this machine. */
   leave(): Promise<void>
   traces(reports: TraceReport[]): Promise<void>
+  /** Each rejects with the control plane's own error, or NOT_CONNECTED. */
+  joinChannel(wanted: ChannelMembership): Promise<ChannelJoined>
+  leaveChannel(wanted: ChannelMembership): Promise<ChannelLeft>
+  channelHistory(query: ChannelHistoryQuery): Promise<ChannelHistory>
   state(): ControlState
   /** Round trip of the last heartbeat in ms; null while not connected. */
   latencyMs(): number | null
@@ -101,6 +117,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   let session: Session | undefined
   let isUp = false
   let state: ControlState = { state: 'stopped', reason: 'Not started.' }
+  let speaks = CONTROL_VERSION
   let attempt = 0
   let cancelRetry = (): void => undefined
 
@@ -108,8 +125,11 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     session === undefined || !isUp
       ? Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? `Not connected to ${url}.`))
       : session.request(event, input)
-  const relays = relayQueue(async (envelopes) => read(RelayAnswer, await ask('relay', { envelopes }), 'relay').results)
-  const returns = returnQueue(async (batch) => void (await ask('return', batch)))
+  const relays = relayQueue(async (envelopes) => read('relay', await ask('relay', { envelopes })).results)
+  const returns = returnQueue(async (batch) => {
+    const known = returnIn(speaks, batch)
+    if (known !== undefined) await ask('return', known)
+  })
   const follower = rosterFollower({
     fetch: () => ask('roster.get', {}),
     onDelta: on.delta,
@@ -117,22 +137,26 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     onBroken: () => session?.end(nonsense(url, 'roster')),
   })
 
-  function read<T>(schema: z.ZodType<T>, value: unknown, event: string): T {
-    const parsed = schema.safeParse(value)
+  function read<E extends keyof MachineEvents>(event: E, value: unknown): z.infer<(typeof machineFrames)[E]['value']> {
+    const parsed = machineFrames[event].value.safeParse(value)
     if (!parsed.success) throw nonsense(url, event)
-    return parsed.data
+    return parsed.data as z.infer<(typeof machineFrames)[E]['value']>
   }
 
-  function connect(): void {
+  /** Asks for the newest version, and at once for the one before when the server is older: remembered for this connection only. */
+  function connect(version = CONTROL_VERSION): void {
     state = { state: 'connecting', reason: state.reason }
     let upAt: number | undefined
     const opened: Session = openSession({
       ...options,
       url,
       clock,
+      speaks: version,
+      onUnknown: (event) => on.unknown(event),
       onUp(welcome) {
         upAt = clock.now()
         isUp = true
+        speaks = version
         state = { state: 'connected', reason: null }
         follower.reset(welcome.roster.version)
         on.up(welcome)
@@ -145,6 +169,10 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         returns.clear(error)
         follower.reset(undefined)
         if (state.state === 'stopped') return
+        if (error.code === 'VERSION_UNSUPPORTED' && upAt === undefined) {
+          if (version > OLDEST_CONTROL_VERSION) return connect(version - 1)
+          return settleEnd(unsupported(url, options.version))
+        }
         if (upAt !== undefined && clock.now() - upAt >= STEADY_MS) attempt = 0
         settleEnd(error)
       },
@@ -164,14 +192,14 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       return
     }
     state = { state: 'waiting', reason: error.message }
-    cancelRetry = clock.after(backoffMs(attempt++, random), connect)
+    cancelRetry = clock.after(backoffMs(attempt++, random), () => connect())
     on.down(error)
   }
 
   function sync(current: Session): void {
     Promise.resolve(options.agents())
       .then((agents) => current.request('agents.sync', { agents }))
-      .then((value) => on.claims(read(SyncAnswer, value, 'agents.sync').results))
+      .then((value) => on.claims(read('agents.sync', value).results))
       .catch((error) => current.end(error instanceof RelayError ? error : nonsense(url, 'agents.sync')))
   }
 
@@ -214,7 +242,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       isUp ? relays.add(envelopes) : Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? 'Not connected.')),
     giveBack: (batch) =>
       isUp ? returns.add(batch) : Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? 'Not connected.')),
-    claim: async (agent) => read(ClaimAnswer, await ask('agents.claim', { agent }), 'agents.claim').result,
+    claim: async (agent) => read('agents.claim', await ask('agents.claim', { agent })).result,
     setStatus: async (changes) => void (await ask('agents.status', { changes })),
     release: async (name) => void (await ask('agents.release', { name })),
     leave: async () => void (await ask('agents.sync', { agents: [] })),
@@ -222,11 +250,16 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       for (let from = 0; from < reports.length; from += MAX_BATCH)
         await ask('traces', { traces: reports.slice(from, from + MAX_BATCH) })
     },
+    joinChannel: async (wanted) => read('channels.join', await ask('channels.join', wanted)),
+    leaveChannel: async (wanted) => read('channels.leave', await ask('channels.leave', wanted)),
+    channelHistory: async (query) => read('channels.history', await ask('channels.history', query)),
     state: () => ({ ...state }),
     latencyMs: () => session?.latencyMs() ?? null,
   }
 }
 
-const RelayAnswer = z.object({ results: z.array(RelayResult) })
-const SyncAnswer = z.object({ results: z.array(ClaimResult) })
-const ClaimAnswer = z.object({ result: ClaimResult })
+const unsupported = (url: string, version: string): RelayError =>
+  new RelayError(
+    'VERSION_UNSUPPORTED',
+    `${url} speaks none of the versions ${OLDEST_CONTROL_VERSION} to ${CONTROL_VERSION} of this agent-relay (${version}): install the one that it serves: npm install --global ${url}/agent-relay.tgz, then agent-relay down and agent-relay up`,
+  )

@@ -5,8 +5,8 @@
 import {
   type Answer,
   Challenge,
-  CONTROL_VERSION,
   type ControlEvents,
+  controlFrames,
   controlProofText,
   HEARTBEAT_DEAD_MS,
   HEARTBEAT_MS,
@@ -27,6 +27,9 @@ const OPEN_MS = 15_000
 /** Shorter than HEARTBEAT_DEAD_MS, so that a request ends before the connection is given up. */
 const ANSWER_MS = 20_000
 
+/** So many kinds of unknown events are told of; a server that makes up names cannot fill the log. */
+const MAX_UNKNOWN = 16
+
 type Pushes = Pick<ControlEvents, 'roster' | 'deliver' | 'returned'>
 
 export type SessionOptions = {
@@ -35,12 +38,16 @@ export type SessionOptions = {
   identity: Identity
   version: string
   bootId: string
+  /** Of the control protocol, to ask for; what the server agreed to is the same or nothing. */
+  speaks: number
   clock: Clock
   onUp(welcome: Welcome): void
   /** Called once, also when the session never came up. */
   onEnd(error: RelayError): void
   /** Frames as they came; not yet checked. */
   onPush<E extends keyof Pushes>(event: E, frame: unknown): void
+  /** An event that this version does not know; told once each. */
+  onUnknown(event: string): void
 }
 
 type Requests = Omit<MachineEvents, 'heartbeat'>
@@ -62,9 +69,10 @@ export function openSession(options: SessionOptions): Session {
     forceNew: true,
     // Ours comes first, because it can say what happened.
     timeout: 2 * OPEN_MS,
-    auth: { v: CONTROL_VERSION, key: options.key, bootId: options.bootId, version: options.version },
+    auth: { v: options.speaks, key: options.key, bootId: options.bootId, version: options.version },
   })
   const waiting = new Set<(error: RelayError) => void>()
+  const unknown = new Set<string>()
   let isEnded = false
   let isUp = false
   let lastWord: RelayError | undefined
@@ -84,6 +92,7 @@ export function openSession(options: SessionOptions): Session {
     isEnded = true
     stopTimer()
     socket.off()
+    socket.offAny()
     socket.disconnect()
     for (const reject of [...waiting]) reject(error)
     options.onEnd(error)
@@ -103,7 +112,7 @@ export function openSession(options: SessionOptions): Session {
       waiting.add(fail)
       const onAnswer = (answer: Answer<unknown>): void => {
         if (!waiting.has(fail)) return
-        const error = errorIn(answer, url, event)
+        const error = failureOf(answer, url, event)
         if (error !== undefined) {
           fail(error)
           return
@@ -146,7 +155,7 @@ export function openSession(options: SessionOptions): Session {
   })
   socket.on('welcome', (frame) => {
     const welcome = Welcome.safeParse(frame)
-    if (!welcome.success || isUp) return end(nonsense(url, 'welcome'))
+    if (!welcome.success || welcome.data.v !== options.speaks || isUp) return end(nonsense(url, 'welcome'))
     stopTimer()
     isUp = true
     lastEchoAt = clock.now()
@@ -156,6 +165,15 @@ export function openSession(options: SessionOptions): Session {
   socket.on('roster', (frame) => options.onPush('roster', frame))
   socket.on('deliver', (frame) => options.onPush('deliver', frame))
   socket.on('returned', (frame) => options.onPush('returned', frame))
+  socket.onAny((event: string, ...args: unknown[]) => {
+    if (event in controlFrames) return
+    const reply = args.at(-1)
+    if (typeof reply === 'function') reply({ ok: false, error: unknownFrame(event) })
+    else if (unknown.size < MAX_UNKNOWN && !unknown.has(event)) {
+      unknown.add(event)
+      options.onUnknown(event.slice(0, 40))
+    }
+  })
   socket.on('goodbye', (frame) => {
     const error = WireError.safeParse(frame)
     lastWord = error.success ? fromWire(error.data) : nonsense(url, 'goodbye')
@@ -177,7 +195,12 @@ export function openSession(options: SessionOptions): Session {
   return { request, latencyMs: () => (isUp ? latency : null), end }
 }
 
-function errorIn(answer: Answer<unknown>, url: string, event: string): RelayError | undefined {
+const unknownFrame = (event: string): WireError => ({
+  code: 'UNKNOWN_FRAME',
+  message: `This daemon knows no frame ${JSON.stringify(event.slice(0, 40))}: it is older than the control plane.`,
+})
+
+function failureOf(answer: Answer<unknown>, url: string, event: string): RelayError | undefined {
   if (answer?.ok === true) return undefined
   const error = WireError.safeParse(answer?.error)
   return error.success ? fromWire(error.data) : nonsense(url, event)

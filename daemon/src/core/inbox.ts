@@ -129,6 +129,8 @@ function whyRefused(state: State, envelope: Envelope, ttlMs: number): Omit<Refus
       reason: 'EXPIRED',
       note: `its time to live ended on ${selfName(state)} while messages before it were missing`,
     }
+  // The control plane's own machine holds no names, and so its people cannot lose theirs to another.
+  if (envelope.from.user !== undefined) return undefined
   const holder = state.roster?.agents.get(nameKey(envelope.from.agent))
   const isFenced =
     holder !== undefined && holder.machine !== envelope.from.machine && envelope.from.epoch < holder.epoch
@@ -141,6 +143,8 @@ function misdirected(state: State, { from, to, org }: Envelope, peer: string | u
   const me = selfId(state)
   if (to.machine !== me) return `it is for machine ${to.machine} and this is ${me}`
   if (state.identity !== null && org !== state.identity.org.id) return `it is of another organization`
+  if (from.user !== undefined && from.machine !== state.roster?.cloud)
+    return `only the dashboard speaks for a person, and machine ${from.machine} says it is @${from.user}`
   if (from.machine === me) return 'it claims to come from this machine'
   return peer === undefined ? undefined : unproved(state, from, peer)
 }
@@ -177,15 +181,16 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
 })
 
 function rowOf(state: State, envelope: Envelope, ttlMs: number, turn: Turn): MessageRow {
-  const sender = state.roster?.agents.get(nameKey(envelope.from.agent))
+  const { user } = envelope.from
+  const sender = user === undefined ? state.roster?.agents.get(nameKey(envelope.from.agent)) : undefined
   return {
     n: state.nextN++,
     id: envelope.id,
     way: 'in',
     state: 'accepted',
-    fromAgent: envelope.from.agent,
+    fromAgent: user === undefined ? envelope.from.agent : `@${user}`,
     fromMachine: envelope.from.machine,
-    fromPerson: state.roster?.machines.get(envelope.from.machine)?.person ?? null,
+    fromPerson: user ?? state.roster?.machines.get(envelope.from.machine)?.person ?? null,
     fromProject: sender?.project ?? null,
     toAgent: envelope.to.agent,
     toMachine: envelope.to.machine,

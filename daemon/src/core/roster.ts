@@ -1,5 +1,13 @@
 /** The organization as this machine knows it, by id and by name key. It outlives restarts, so that addresses resolve offline. */
-import { nameKey, type Roster, type RosterAgent, type RosterDelta, type RosterMachine } from '@agent-relay/protocol'
+import {
+  nameKey,
+  type Roster,
+  type RosterAgent,
+  type RosterChannel,
+  type RosterDelta,
+  type RosterMachine,
+  type RosterPerson,
+} from '@agent-relay/protocol'
 
 export type RosterIndex = {
   version: number
@@ -7,6 +15,12 @@ export type RosterIndex = {
   machines: Map<string, RosterMachine>
   /** By name key. */
   agents: Map<string, RosterAgent>
+  /** The control plane's own machine; undefined when it is too old to have people and channels. */
+  cloud: string | undefined
+  /** By handle key. */
+  people: Map<string, RosterPerson>
+  /** By name key. */
+  channels: Map<string, RosterChannel>
 }
 
 export function indexRoster(roster: Roster): RosterIndex {
@@ -15,8 +29,14 @@ export function indexRoster(roster: Roster): RosterIndex {
     org: roster.org,
     machines: new Map(roster.machines.map((machine) => [machine.id, machine])),
     agents: new Map(roster.agents.map((agent) => [nameKey(agent.name), agent])),
+    cloud: roster.cloud,
+    people: byHandle(roster.people ?? []),
+    channels: byName(roster.channels ?? []),
   }
 }
+
+const byHandle = (people: RosterPerson[]) => new Map(people.map((person) => [nameKey(person.handle), person]))
+const byName = (channels: RosterChannel[]) => new Map(channels.map((channel) => [nameKey(channel.name), channel]))
 
 /** The roster as it is stored and sent. */
 export const rosterOf = (index: RosterIndex): Roster => ({
@@ -24,6 +44,9 @@ export const rosterOf = (index: RosterIndex): Roster => ({
   org: index.org,
   machines: [...index.machines.values()],
   agents: [...index.agents.values()],
+  ...(index.cloud !== undefined && { cloud: index.cloud }),
+  people: [...index.people.values()],
+  channels: [...index.channels.values()],
 })
 
 /** Applies a delta in place; false when it is not made for this version, and then nothing changed. */
@@ -33,6 +56,8 @@ export function applyDelta(index: RosterIndex, delta: RosterDelta): boolean {
   for (const key of delta.removedAgents) index.agents.delete(key)
   for (const machine of delta.machines) index.machines.set(machine.id, machine)
   for (const agent of delta.agents) index.agents.set(nameKey(agent.name), agent)
+  if (delta.people !== undefined) index.people = byHandle(delta.people)
+  if (delta.channels !== undefined) index.channels = byName(delta.channels)
   index.version = delta.version
   return true
 }

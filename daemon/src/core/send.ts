@@ -33,11 +33,11 @@ export function queueAll(state: State, draft: Draft, turn: Turn): Queued {
   if (full !== undefined) return no(full)
   const messages: SentView[] = []
   const hasSpoken = !sender.isConfirmed && speaks(state, sender.key)
-  const ttlMs = draft.ttlMs ?? (resolved.isBroadcast ? BROADCAST_TTL_MS : DEFAULT_TTL_MS)
+  const ttlMs = draft.ttlMs ?? defaultTtlMs(resolved.via)
   let trace: string | null = null
   for (const target of resolved.targets) {
     const row = rowOf(state, draft, sender, target, turn.now, ttlMs)
-    row.via = resolved.isBroadcast ? draft.to : null
+    row.via = resolved.via ?? null
     trace ??= row.id
     row.trace = trace
     messages.push(queue(state, sender, target, row, turn))
@@ -47,6 +47,10 @@ export function queueAll(state: State, draft: Draft, turn: Turn): Queued {
 }
 
 const no = (error: WireError): Queued => ({ ok: false, error })
+
+/** A broadcast is stale after a day; a channel's members read what was said in it, as a person reads their inbox. */
+const defaultTtlMs = (via: string | undefined): number =>
+  via === undefined || via.startsWith('#') ? DEFAULT_TTL_MS : BROADCAST_TTL_MS
 
 function queue(state: State, sender: LocalAgent, target: Target, row: MessageRow, turn: Turn): SentView {
   const here = target.machine === selfId(state) ? state.agents.get(target.key) : undefined

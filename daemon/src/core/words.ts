@@ -32,11 +32,19 @@ export function noteOfSent(state: State, sender: LocalAgent, target: Target, now
 
 const isDirect = (state: State, machine: string): boolean => state.links.get(machine)?.isDirect === true
 
+/** People and channels as they are registered; a name key that is none of them as it is. */
+function nameAtCloud(state: State, key: string): string {
+  const person = key.startsWith('@') ? state.roster?.people.get(key.slice(1)) : undefined
+  if (person !== undefined) return `@${person.handle}`
+  const channel = key.startsWith('#') ? state.roster?.channels.get(key.slice(1)) : undefined
+  return channel === undefined ? key : `#${channel.name}`
+}
+
 /** Why a message to an agent of another machine is still here. */
 export function noteOfAway(state: State, key: string, machineId: string, now: number): string {
   const agent = state.roster?.agents.get(key)
   const machine = state.roster?.machines.get(machineId)
-  const name = agent?.name ?? key
+  const name = agent?.name ?? nameAtCloud(state, key)
   const seen = (at: number | null | undefined) => (at == null ? '' : `, last seen ${ago(now + state.cloudAheadMs, at)}`)
   if (isDirect(state, machineId))
     return `queued: on its way to ${name} on ${machine?.name ?? 'its machine'} by direct link`

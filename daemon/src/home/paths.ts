@@ -10,6 +10,8 @@ export type HomePaths = {
   /** Set when the socket is not in the home: the private folder that must exist and be this user's. */
   runtime: string | undefined
   db: string
+  /** The index of the history's words, made from `db`. */
+  search: string
   log: string
   pid: string
   /** Held for the daemon's life by an operating system lock that ends with its process. */
@@ -31,6 +33,7 @@ export function homePaths(home: string): HomePaths {
     socket,
     runtime,
     db: join(home, 'relay.db'),
+    search: join(home, 'search.db'),
     log: join(home, 'daemon.log'),
     pid: join(home, 'daemon.pid'),
     lock: join(home, 'daemon.lock'),

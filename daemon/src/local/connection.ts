@@ -1,6 +1,7 @@
 /** One client of the local socket: lines in, one write a tick out, both bounded. */
 import type { Socket } from 'node:net'
-import { MAX_LINE_BYTES } from '@agent-relay/protocol/local'
+import { codeIn } from '@agent-relay/protocol'
+import { MAX_LINE_BYTES, OLDEST_LOCAL_VERSION } from '@agent-relay/protocol/local'
 import { RelayError, toWire } from '../errors.ts'
 
 /** A client that does not read: beyond this it is cut off, and what it had not marked is delivered to its next session. */
@@ -14,6 +15,8 @@ export type Connection = {
   /** Closes after what was written is out. */
   end(): void
   readonly isOpen: boolean
+  /** Of the local socket, as agreed by hello and welcome. */
+  version: number
 }
 
 type Handlers = { line(text: string): void; closed(): void; cut(reason: string): void }
@@ -43,7 +46,10 @@ export function createConnection(socket: Socket, handlers: Handlers): Connection
       process.nextTick(flush)
     },
     ok: (id, result) => connection.write(`{"type":"ok","id":${id},"result":${JSON.stringify(result)}}`),
-    fail: (id, error) => connection.write(JSON.stringify({ type: 'error', id, ...toWire(error) })),
+    fail(id, error) {
+      const { code, message, details } = toWire(error)
+      connection.write(JSON.stringify({ type: 'error', id, code: codeIn(connection.version, code), message, details }))
+    },
     end() {
       flush()
       isOpen = false
@@ -52,6 +58,7 @@ export function createConnection(socket: Socket, handlers: Handlers): Connection
     get isOpen() {
       return isOpen
     },
+    version: OLDEST_LOCAL_VERSION,
   }
 
   const tooLong = (): void => {

@@ -1,4 +1,6 @@
 /** A line of the local socket as a frame. The two requests that come by the thousand are checked by hand, all else by schema. */
+
+import { isPlainId } from '@agent-relay/protocol'
 import { Hello, LocalRequest } from '@agent-relay/protocol/local'
 import type { z } from 'zod'
 import { RelayError } from '../errors.ts'
@@ -19,7 +21,8 @@ export function parseLine(line: string): Parsed {
   const frame = value as Record<string, unknown>
   if (isSend(frame) || isMark(frame)) return { id: (frame as { id: number }).id, frame: frame as LocalRequest }
   if (frame.type === 'hello') return { id: null, frame: checked(Hello, frame, null) }
-  const id = typeof frame.id === 'number' && Number.isInteger(frame.id) ? frame.id : null
+  const id = isId(frame.id) ? (frame.id as number) : null
+  if (typeof frame.type === 'string' && !requests.has(frame.type)) throw unknown(id, frame.type)
   return { id, frame: checked(LocalRequest, frame, id) }
 }
 
@@ -39,23 +42,33 @@ function checked<T>(schema: z.ZodType<T>, value: Record<string, unknown>, id: nu
 const bad = (id: number | null, message: string): RelayError =>
   new RelayError('BAD_REQUEST', message, { details: { id } })
 
+const requests = new Set<string>(LocalRequest.options.map((option) => option.shape.type.value))
+
+const unknown = (id: number | null, type: string): RelayError =>
+  new RelayError(
+    'UNKNOWN_FRAME',
+    `This daemon knows no request ${JSON.stringify(type.slice(0, 40))}: see agent-relay/schema for those it knows, or restart it after an update: agent-relay down, then agent-relay up`,
+    { details: { id } },
+  )
+
 const isId = (id: unknown): boolean => typeof id === 'number' && Number.isSafeInteger(id) && id >= 0
 
-/** A send without the rarer options. */
+/** Whether this is certainly a Send without the rarer options, and nothing beside it. */
 function isSend(frame: Record<string, unknown>): boolean {
+  const hasThread = frame.thread !== undefined
   return (
     frame.type === 'send' &&
     isId(frame.id) &&
     typeof frame.to === 'string' &&
     frame.to.length <= 200 &&
     typeof frame.body === 'string' &&
-    frame.replyTo === undefined &&
-    frame.ttlMs === undefined &&
-    (frame.thread === undefined ||
-      (typeof frame.thread === 'string' && frame.thread.length > 0 && frame.thread.length <= 100))
+    (!hasThread || (typeof frame.thread === 'string' && frame.thread.length > 0 && frame.thread.length <= 100)) &&
+    // A field that is not read here makes one more.
+    Object.keys(frame).length === (hasThread ? 5 : 4)
   )
 }
 
+/** Whether this is certainly a Mark, and nothing beside it. */
 function isMark(frame: Record<string, unknown>): boolean {
   const { ids } = frame
   return (
@@ -65,7 +78,7 @@ function isMark(frame: Record<string, unknown>): boolean {
     Array.isArray(ids) &&
     ids.length > 0 &&
     ids.length <= 1000 &&
-    // Only looked up, so any short text will do: an id that is none marks nothing.
-    ids.every((id) => typeof id === 'string' && id.length <= 64)
+    ids.every(isPlainId) &&
+    Object.keys(frame).length === 4
   )
 }

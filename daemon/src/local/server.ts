@@ -1,7 +1,7 @@
 /** The local socket: opened for this user only, `hello` first, every line answered. */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
-import { LOCAL_VERSION, type LocalRequest } from '@agent-relay/protocol/local'
+import { LOCAL_VERSION, type LocalRequest, OLDEST_LOCAL_VERSION } from '@agent-relay/protocol/local'
 import { RelayError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type Connection, createConnection } from './connection.ts'
@@ -69,10 +69,12 @@ function serve(socket: Socket, { version, log, open }: Omit<Options, 'path'>): v
       try {
         takeLine(text)
       } catch (error) {
-        // Only a line that was no request, or a wrong hello, comes here: after it nothing can be trusted to line up.
-        const id = (error as RelayError).details?.id
-        connection.fail(typeof id === 'number' ? id : null, error)
-        if (session === undefined || typeof id !== 'number') connection.end()
+        const { code, details } = error as RelayError
+        const id = typeof details?.id === 'number' ? details.id : null
+        connection.fail(id, error)
+        // A request of a later version is one all the same. After a line that was none, nothing can be trusted to line up.
+        const isFrame = id !== null || code === 'UNKNOWN_FRAME'
+        if (session === undefined || !isFrame) connection.end()
       }
     },
     closed() {
@@ -86,14 +88,11 @@ function serve(socket: Socket, { version, log, open }: Omit<Options, 'path'>): v
     const { id, frame } = parseLine(text)
     if (frame.type === 'hello') {
       if (session !== undefined) throw new RelayError('BAD_REQUEST', 'A second hello came: open another connection.')
-      if (frame.v !== LOCAL_VERSION)
-        throw new RelayError(
-          'VERSION_UNSUPPORTED',
-          `The client speaks version ${frame.v} of the local socket and this daemon (${version}) ${LOCAL_VERSION}: use the same agent-relay for both, then agent-relay down and up.`,
-        )
+      if (frame.v < OLDEST_LOCAL_VERSION || frame.v > LOCAL_VERSION) throw unsupported(frame.v, version)
       session = open(connection, frame.agent)
+      connection.version = frame.v
       clearTimeout(impatience)
-      connection.write(JSON.stringify({ type: 'welcome', v: LOCAL_VERSION, daemon: version, agent: session.agent }))
+      connection.write(JSON.stringify({ type: 'welcome', v: frame.v, daemon: version, agent: session.agent }))
       return
     }
     if (session === undefined) throw new RelayError('BAD_REQUEST', 'A request came before hello: send hello first.')
@@ -104,4 +103,14 @@ function serve(socket: Socket, { version, log, open }: Omit<Options, 'path'>): v
       connection.fail(id, error)
     }
   }
+}
+
+function unsupported(asked: number, version: string): RelayError {
+  const spoken = `version ${asked} of the local socket, and this daemon (${version}) ${OLDEST_LOCAL_VERSION} to ${LOCAL_VERSION}`
+  return new RelayError(
+    'VERSION_UNSUPPORTED',
+    asked > LOCAL_VERSION
+      ? `The client is newer: it speaks ${spoken}. Restart the daemon: agent-relay down, then agent-relay up`
+      : `The client is older: it speaks ${spoken}. Install the daemon's own: npm install agent-relay@${version}`,
+  )
 }

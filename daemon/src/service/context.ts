@@ -4,6 +4,7 @@ import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
 import type { RunHost } from '../run-host.ts'
 import type { Store } from '../store/store.ts'
+import type { Control } from './control.ts'
 import type { Engine, Settle } from './engine.ts'
 import type { Presence } from './presence.ts'
 import type { Receivers } from './receivers.ts'
@@ -23,6 +24,8 @@ export type Service = {
   personName(): string | null
   mark(agentKey: string, ids: string[], state: 'injected' | 'seen', reply: Settle): void
   wait(ids: string[], goal: SentMessage['state'], timeoutMs: number, done: (result: LocalResults['wait']) => void): void
+  /** Throws NOT_LINKED or NOT_CONNECTED. */
+  channels(): ReturnType<Control['channels']>
   status(): LocalResults['status']
   reload(): Promise<void>
   shutdown(): void

@@ -1,11 +1,8 @@
 /** The daemon's side of the link to the control plane: reads to what the home is linked, carries effects out and events in. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { AgentClaim, ClaimResult, Envelope, Roster } from '@agent-relay/protocol'
 import type { ControlLink } from '../cloud/control-link.ts'
-import { claimsOf } from '../core/agents.ts'
-import { rosterOf } from '../core/roster.ts'
-import type { CoreEvent, Effect, Outgoing } from '../core/turn.ts'
+import type { Effect } from '../core/turn.ts'
 import { RelayError, toWire } from '../errors.ts'
 import { type Link, readConfig } from '../home/config.ts'
 import { readIdentity } from '../home/identity.ts'
@@ -14,6 +11,7 @@ import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
 import { createTraces } from './traces.ts'
+import { createUplink } from './uplink.ts'
 
 export type Control = {
   /** Reads the configuration and connects, or disconnects, as it says. Throws a RelayError that names a broken file. */
@@ -23,6 +21,8 @@ export type Control = {
   restore(): void
   /** Lets go of all names, for what ran under them has ended; takes no new ones from here on. */
   leave(): Promise<void>
+  /** Throws NOT_LINKED, or NOT_CONNECTED while there is a link and no connection. */
+  channels(): Pick<ControlLink, 'joinChannel' | 'leaveChannel' | 'channelHistory'>
   link(): Link | null
   view(): {
     state: 'unlinked' | 'connecting' | 'connected' | 'waiting' | 'refused'
@@ -41,11 +41,10 @@ export function createControl({ paths, store, log, version, engine }: Options): 
   const bootId = randomUUID()
   let link: Link | null = null
   let control: ControlLink | undefined
-  let isUp = false
   let isLeaving = false
   /** Why there is a link and yet nothing that could connect. */
   let trouble: string | null = null
-  const submit = (event: CoreEvent): void => engine().submit(event)
+  const uplink = createUplink({ engine, store, log })
   let traces: ReturnType<typeof createTraces> | undefined
 
   /** Loaded when there is a link: the socket library costs a start more than everything else. */
@@ -61,100 +60,25 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       version,
       bootId,
       isInsecureAllowed: to.isInsecure,
-      // After the turn that knows of the connection: whatever is registered later asks for its name by itself.
-      agents: () => new Promise((resolve) => engine().afterCommit(() => resolve(claimsOf(engine().state())))),
+      agents: () => new Promise((resolve) => uplink.names(resolve)),
       on: {
+        ...uplink,
         up(welcome) {
-          isUp = true
           log.info(`connected to ${to.url}`, { machine: welcome.machine.name, org: welcome.roster.org.slug })
-          submit({
-            type: 'linked',
-            identity: { machine: welcome.machine, org: welcome.roster.org, person: welcome.person },
-          })
-          submit({ type: 'up', roster: welcome.roster, now: welcome.now })
+          uplink.up(welcome)
         },
         down(reason) {
           log.warn(`not connected to ${to.url}`, { reason: reason.message })
-          lost()
+          uplink.lost()
         },
-        delta: (delta) => submit({ type: 'delta', delta }),
-        roster: (roster) => submit({ type: 'roster', roster }),
-        deliver: (envelopes) => submit({ type: 'deliver', envelopes }),
-        returned(returned) {
-          const failed = returned.batch.receipts.filter((receipt) => receipt.state === 'failed')
-          const known = failed.flatMap((receipt) => store.read.outHeader(receipt.id) ?? [])
-          submit({ type: 'returned', returned, known })
-        },
-        claims: (results) => submit({ type: 'claims', results }),
+        unknown: (event) => log.info(`the control plane sent ${event}, which this version passes over`),
         refused(error) {
           log.error(`the control plane refuses this machine: ${error.message}`)
-          lost()
+          uplink.lost()
         },
       },
     })
     return opened
-  }
-
-  function lost(): void {
-    if (isUp) submit({ type: 'down' })
-    isUp = false
-  }
-
-  function relay(messages: Outgoing[]): void {
-    const to = control
-    if (to === undefined || link === null) return
-    const envelopes = messages.flatMap((message) => envelopeOf(message, link as Link) ?? [])
-    if (envelopes.length === 0) return
-    const ids = envelopes.map((envelope) => envelope.id)
-    to.relay(envelopes).then(
-      (results) => submit({ type: 'relayed', ids, results }),
-      // Unknown what became of them: the core's clock sends them again.
-      (error) => log.debug('a batch was not taken by the relay', { reason: String(error) }),
-    )
-  }
-
-  function envelopeOf(message: Outgoing, { org }: Link): Envelope | undefined {
-    const row = message.n > 0 ? engine().take(message.n) : undefined
-    if (row === undefined && !message.isVoid) return undefined
-    const state = engine().state()
-    const sender = state.agents.get(message.fromKey)
-    const { outboxEpoch } = state
-    return {
-      v: 1,
-      id: row?.id ?? randomUUID(),
-      org: org.id,
-      from: {
-        machine: selfOf(state.identity?.machine.id),
-        agent: sender?.name ?? message.fromKey,
-        epoch: message.epoch,
-      },
-      to: {
-        machine: message.machine,
-        agent: row?.toAgent ?? message.toKey,
-        ...(row?.project != null && { project: row.project }),
-        ...(row?.via != null && { via: row.via }),
-      },
-      ...(row?.thread != null && { thread: row.thread }),
-      ...(row?.replyTo != null && { replyTo: row.replyTo }),
-      stream: message.stream,
-      outboxEpoch,
-      seq: message.seq,
-      ttlMs: message.ttlMs,
-      priority: 1,
-      ts: row?.ts ?? Math.floor(engine().now()),
-      trace: row?.trace ?? row?.id ?? message.stream.slice(0, 64),
-      body: message.isVoid ? '' : (row?.body ?? ''),
-      ...(message.isVoid && { isVoid: true as const }),
-    }
-  }
-
-  const selfOf = (id: string | undefined): string => id ?? link?.machine.id ?? ''
-
-  const claim = (to: ControlLink, agent: AgentClaim): void => {
-    to.claim(agent).then(
-      (result: ClaimResult) => submit({ type: 'claims', results: [result] }),
-      (error) => log.warn(`the name ${agent.name} could not be claimed`, { reason: String(error) }),
-    )
   }
 
   return {
@@ -165,10 +89,10 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       control?.stop()
       control = undefined
       traces?.stop()
-      lost()
+      uplink.lost()
       link = wanted
       trouble = null
-      submit({
+      engine().submit({
         type: 'linked',
         identity: wanted === null ? null : { machine: wanted.machine, org: wanted.org, person: wanted.person },
       })
@@ -191,40 +115,16 @@ export function createControl({ paths, store, log, version, engine }: Options): 
     },
     outward(effect) {
       if (control === undefined) return
-      switch (effect.type) {
-        case 'relay':
-          relay(effect.messages)
-          break
-        case 'return':
-          // What does not get through is said again when the sender asks again.
-          control.giveBack(effect.batch).catch(() => undefined)
-          break
-        case 'claim':
-          if (!isLeaving) claim(control, effect.agent)
-          break
-        case 'status':
-          control.setStatus([{ name: effect.name, epoch: effect.epoch, status: effect.status }]).catch(() => undefined)
-          break
-        case 'release':
-          // Without an answer the name frees with the lease, or at the next connection, which does not ask for it.
-          control.release(effect.name).catch(() => undefined)
-          break
-        case 'progress':
-          if (isUp) traces?.note(effect.id)
-          break
-      }
+      if (effect.type === 'progress') {
+        if (uplink.isUp()) traces?.note(effect.id)
+      } else if (effect.type !== 'claim' || !isLeaving) uplink.outward(control, effect)
     },
     restore() {
-      const to = control
-      const state = engine().state()
-      if (to === undefined || !isUp || state.roster === null) return
-      const roster: Roster = rosterOf(state.roster)
-      submit({ type: 'up', roster })
-      for (const agent of claimsOf(state)) claim(to, agent)
+      if (control !== undefined) uplink.restore(control)
     },
     async leave() {
       isLeaving = true
-      if (control === undefined || !isUp) return
+      if (control === undefined || !uplink.isUp()) return
       const late = new AbortController()
       await Promise.race([
         control
@@ -235,6 +135,18 @@ export function createControl({ paths, store, log, version, engine }: Options): 
         pause(LEAVE_MS, undefined, { signal: late.signal }).catch(() => undefined),
       ])
       late.abort()
+    },
+    channels() {
+      if (control !== undefined) return control
+      if (link === null)
+        throw new RelayError(
+          'NOT_LINKED',
+          'Channels are of an organization, and this machine is linked to none: agent-relay link',
+        )
+      throw new RelayError(
+        'NOT_CONNECTED',
+        `${trouble ?? 'This machine is not connected to the control plane.'} Next: agent-relay status`,
+      )
     },
     link: () => link,
     view() {

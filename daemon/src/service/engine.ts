@@ -1,5 +1,4 @@
 /** Runs the core: events of a tick make one turn, one commit, and only then effects. */
-import { performance } from 'node:perf_hooks'
 import type { WireError } from '@agent-relay/protocol'
 import { committed } from '../core/hand-over.ts'
 import type { State } from '../core/state.ts'
@@ -9,6 +8,7 @@ import { toWire } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
+import { type Clock, systemClock } from './clock.ts'
 
 /** Operations that no effect stands for are committed with the next that must be, or after this. */
 const LAZY_COMMIT_MS = 25
@@ -37,23 +37,19 @@ type Options = {
   perform: (effects: Effect[]) => void
   /** The state was built anew after a failed commit: tell it again what only the process knows. */
   restored: () => void
+  clock?: Clock | undefined
 }
 
-/** This machine's clock: it starts at the wall clock's time and from then on only moves forward. */
-function createClock(): () => number {
-  const start = Date.now() - performance.now()
-  return () => start + performance.now()
-}
-
-export function createEngine({ store, log, recover, perform, restored }: Options, now = createClock()): Engine {
+export function createEngine({ store, log, recover, perform, restored, clock = systemClock() }: Options): Engine {
+  const { now } = clock
   let state = recover()
   let events: CoreEvent[] = []
   let readers: (() => void)[] = []
   let pending: Op[] = []
   let isScheduled = false
   let isStopped = false
-  let lazyTimer: NodeJS.Timeout | undefined
-  let wakeTimer: NodeJS.Timeout | undefined
+  let cancelLazy: (() => void) | undefined
+  let cancelWake = (): void => undefined
   let wakeAt = Number.POSITIVE_INFINITY
   const cache = new Map<number, MessageRow>()
   let cacheBytes = 0
@@ -61,7 +57,7 @@ export function createEngine({ store, log, recover, perform, restored }: Options
   const schedule = (): void => {
     if (isScheduled || isStopped) return
     isScheduled = true
-    setImmediate(run)
+    clock.soon(run)
   }
 
   function run(): void {
@@ -88,7 +84,7 @@ export function createEngine({ store, log, recover, perform, restored }: Options
       if (turn.mustCommit || isRead || pending.length > 2000) {
         flush()
         committed(state, turn, now())
-      } else if (pending.length > 0) lazyTimer ??= setTimeout(flushLate, LAZY_COMMIT_MS)
+      } else if (pending.length > 0) cancelLazy ??= clock.after(LAZY_COMMIT_MS, flushLate)
       return turn
     } catch (error) {
       fail(batch, error)
@@ -97,8 +93,8 @@ export function createEngine({ store, log, recover, perform, restored }: Options
   }
 
   function flush(): void {
-    clearTimeout(lazyTimer)
-    lazyTimer = undefined
+    cancelLazy?.()
+    cancelLazy = undefined
     if (pending.length === 0) return
     const ops = pending
     pending = []
@@ -146,17 +142,14 @@ export function createEngine({ store, log, recover, perform, restored }: Options
 
   function arm(): void {
     if (state.wakeAt === wakeAt) return
-    clearTimeout(wakeTimer)
+    cancelWake()
     wakeAt = state.wakeAt
     if (wakeAt === Number.POSITIVE_INFINITY) return
     // A timer holds at most 24.8 days; waking early only looks again.
-    wakeTimer = setTimeout(
-      () => {
-        wakeAt = Number.POSITIVE_INFINITY
-        submit({ type: 'tick' })
-      },
-      Math.min(Math.max(1, wakeAt - now()), 2 ** 31 - 1),
-    )
+    cancelWake = clock.after(Math.min(Math.max(1, wakeAt - now()), 2 ** 31 - 1), () => {
+      wakeAt = Number.POSITIVE_INFINITY
+      submit({ type: 'tick' })
+    })
   }
 
   function submit(event: CoreEvent): void {
@@ -187,7 +180,7 @@ export function createEngine({ store, log, recover, perform, restored }: Options
     stop() {
       run()
       isStopped = true
-      clearTimeout(wakeTimer)
+      cancelWake()
       flushLate()
     },
   }

@@ -1,6 +1,7 @@
 /** The running daemon: the engine and everybody around it, told of its effects and asking it things. */
 import { hostname, userInfo } from 'node:os'
 import type { LocalResults } from '@agent-relay/protocol/local'
+import type { Entropy } from '../core/state.ts'
 import type { Effect } from '../core/turn.ts'
 import { machineName } from '../core/words.ts'
 import type { HomePaths } from '../home/paths.ts'
@@ -8,6 +9,7 @@ import type { Log } from '../log.ts'
 import type { RunHost } from '../run-host.ts'
 import { toMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
+import type { Clock } from './clock.ts'
 import type { Service } from './context.ts'
 import { createEngine, type Engine, type Settle } from './engine.ts'
 import { newId } from './ids.ts'
@@ -28,19 +30,36 @@ type Options = {
   outward: Outward
   /** After the core's state was built anew: say again what the link knows. */
   restored: () => void
+  channels: Service['channels']
   status: () => LocalResults['status']
   reload: () => Promise<void>
   shutdown: () => void
+  /** This machine's own when not given. */
+  clock?: Clock
+  entropy?: Entropy
 }
 
 export function createService(options: Options): Service {
-  const { paths, store, log, runHost, outward, status, reload, shutdown } = options
+  const {
+    paths,
+    store,
+    log,
+    runHost,
+    outward,
+    channels,
+    status,
+    reload,
+    shutdown,
+    clock,
+    entropy = ownEntropy,
+  } = options
   const receivers = createReceivers(() => engine)
   const presence = createPresence((agent, isOn) => engine.submit({ type: 'presence', agent, isOn }))
   const waits = createWaits()
   const engine: Engine = createEngine({
     store,
     log,
+    clock,
     recover: () => store.recover({ entropy, hostName: hostName(), userName: userName() }),
     perform,
     restored() {
@@ -130,6 +149,7 @@ export function createService(options: Options): Service {
         )
       })
     },
+    channels,
     status,
     reload,
     shutdown,
@@ -140,7 +160,7 @@ export function createService(options: Options): Service {
   }
 }
 
-const entropy = { id: newId, unit: Math.random }
+const ownEntropy: Entropy = { id: newId, unit: Math.random }
 
 const userName = (): string => {
   try {

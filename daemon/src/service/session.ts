@@ -7,7 +7,11 @@ import { fromWire, RelayError } from '../errors.ts'
 import type { Connection } from '../local/connection.ts'
 import type { Proof, Session } from '../local/server.ts'
 import type { StoredMessage } from '../store/reader.ts'
+import { channelViews, peopleViews } from './channel-views.ts'
 import type { Service } from './context.ts'
+import { dropDead, listDead, retryDead } from './dead.ts'
+import { findMessage } from './find-message.ts'
+import { listHistory, readMessage } from './history.ts'
 import { registerAgent, registerPerson } from './names.ts'
 import type { Receiver } from './receivers.ts'
 import { type Run, startRun } from './runs.ts'
@@ -58,8 +62,24 @@ export function openSession(service: Service, connection: Connection, proof: Pro
       const isOwn = agent === key || request.agent === undefined
       readInbox(request, key, request.markSeen ?? isOwn)
     },
+    async history(request) {
+      connection.ok(request.id, await listHistory(service, request, agent))
+    },
+    async read(request) {
+      connection.ok(request.id, await readMessage(service, request, agent))
+    },
+    async dead(request) {
+      connection.ok(request.id, await listDead(service, request, agent))
+    },
+    async 'dead.retry'(request) {
+      connection.ok(request.id, await retryDead(service, request, agent))
+    },
+    async 'dead.drop'(request) {
+      connection.ok(request.id, await dropDead(service, request, agent))
+    },
     agents(request) {
-      connection.ok(request.id, { agents: agentViews(service.engine.state()) })
+      const state = service.engine.state()
+      connection.ok(request.id, { agents: agentViews(state), people: peopleViews(state) })
     },
     whoami(request) {
       const state = service.engine.state()
@@ -104,6 +124,22 @@ export function openSession(service: Service, connection: Connection, proof: Pro
       running().signal(request.signal)
       connection.ok(request.id, { done: true })
     },
+    channels(request) {
+      connection.ok(request.id, { channels: channelViews(service.engine.state()) })
+    },
+    async 'channel.join'(request) {
+      const name = memberName(request)
+      const joined = await service.channels().joinChannel({ agent: name, channel: request.channel })
+      connection.ok(request.id, { ...joined, agent: name })
+    },
+    async 'channel.leave'(request) {
+      const name = memberName(request)
+      const left = await service.channels().leaveChannel({ agent: name, channel: request.channel })
+      connection.ok(request.id, { ...left, agent: name })
+    },
+    async 'channel.history'({ id, channel, before, limit }) {
+      connection.ok(id, await service.channels().channelHistory({ channel, before, limit }))
+    },
     async reload(request) {
       await service.reload()
       connection.ok(request.id, { done: true })
@@ -143,6 +179,18 @@ export function openSession(service: Service, connection: Connection, proof: Pro
     agent = key
     // The connection went while the name was asked for: nobody is there to hold it.
     if (isClosed) service.presence.remove(key)
+  }
+
+  /** The agent of this machine that joins or leaves: whoever asks, or the one that is named. */
+  function memberName(request: { agent?: string | undefined }): string {
+    const key = request.agent === undefined ? agent : nameKey(request.agent)
+    const known = key === null ? undefined : service.engine.state().agents.get(key)
+    if (known !== undefined && !known.isPerson) return known.name
+    if (request.agent !== undefined) throw unknownHere(request.agent)
+    throw new RelayError(
+      'BAD_REQUEST',
+      'Agents join channels here and people in the dashboard: say which agent of this machine, as in agent-relay join CHANNEL --as NAME',
+    )
   }
 
   function running() {
@@ -213,25 +261,6 @@ function inboxRows(
   if (header === undefined)
     throw new RelayError('NOT_FOUND', `No message ${request.after} is in this inbox: ask without "after".`)
   return read.inbox(key, { after: header.n, limit })
-}
-
-/** A message by its id or the beginning of it. */
-function findMessage(service: Service, text: string): StoredMessage {
-  const exact = service.store.read.byId(text)
-  if (exact !== undefined) return exact
-  const rows = service.store.read.byPrefix(text.toLowerCase(), 50)
-  const ids = [...new Set(rows.map((row) => row.id))]
-  const [first] = rows
-  if (first !== undefined && ids.length === 1) return first
-  if (first === undefined)
-    throw new RelayError(
-      'NOT_FOUND',
-      `This machine knows no message ${JSON.stringify(text)}: give the id that send printed, or look in agent-relay inbox.`,
-    )
-  throw new RelayError(
-    'CONFLICT',
-    `${ids.length} messages begin with ${text}: give more of the id, such as ${first.id}.`,
-  )
 }
 
 const unknownHere = (name: string): RelayError =>

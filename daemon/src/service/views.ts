@@ -155,12 +155,14 @@ function hopsOf(state: State, row: StoredMessage, path: DeliveryPath | null): Ho
   }
   const via = path === null ? {} : { path }
   if (row.way !== 'in') add('queued', from, row.at)
-  add('sent', from, row.sentAt, row.attempts > 0 ? { ...via, attempt: row.attempts } : via)
+  add('sent', from, row.sentAt, via)
+  if (row.attempts > 1) add('retry', from, row.triedAt, { attempt: row.attempts })
   add('stored', 'relay', row.storedAt, { path: 'mailbox' })
   add('accepted', to, row.acceptedAt, via)
   add('injected', to, row.injectedAt)
   add('seen', to, row.seenAt)
   const why = row.note ?? row.reason
   add('failed', row.way === 'in' ? to : from, row.failedAt, why === null ? {} : { note: why.slice(0, 200) })
-  return hops
+  // A retry may come after the cloud has it: asked again whether its machine is back.
+  return hops.sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0))
 }

@@ -1,6 +1,6 @@
 /** How words of the protocol stand in the database. */
 import type { DeliveryState } from '@agent-relay/protocol'
-import type { Way } from '../core/turn.ts'
+import type { DeadLetter, Way } from '../core/turn.ts'
 
 /** By rank, so that "says more" is "greater". */
 export const STATES: readonly DeliveryState[] = ['queued', 'stored', 'accepted', 'injected', 'seen', 'failed']
@@ -15,3 +15,6 @@ export const stateCode: Record<DeliveryState, number> = {
   failed: 5,
 }
 export const wayCode: Record<Way, number> = { out: 0, in: 1, local: 2 }
+
+/** 0: no dead letter. */
+export const DEAD: readonly (DeadLetter['dead'] | null)[] = [null, 'open', 'retried', 'dropped']

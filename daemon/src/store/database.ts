@@ -64,8 +64,8 @@ function outboxEpochOf(db: DatabaseSync): string {
 
 const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB. */
-const isBroken = (error: unknown): boolean => codeOf(error) === 11 || codeOf(error) === 26
+/** SQLITE_CORRUPT and SQLITE_NOTADB, also as said by the full-text module. */
+export const isBroken = (error: unknown): boolean => codeOf(error) === 11 || codeOf(error) === 26
 
 /** An error of SQLite as one sentence: a full disk, an unreadable file, or what SQLite says. */
 export function explain(path: string, error: unknown): RelayError {

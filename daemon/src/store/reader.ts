@@ -1,8 +1,9 @@
 /** Questions to relay.db: messages by place, by id, by inbox. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { DeliveryState, Message } from '@agent-relay/protocol'
-import type { InHeader, OutHeader, Way } from '../core/turn.ts'
-import { STATES, WAYS, wayCode } from './codes.ts'
+import type { DeadLetter, InHeader, OutHeader, Way } from '../core/turn.ts'
+import { DEAD, STATES, WAYS, wayCode } from './codes.ts'
+import { IS_REFUSED } from './search-index.ts'
 
 /** A row of the message table as it stands there. */
 export type StoredMessage = {
@@ -36,6 +37,12 @@ export type StoredMessage = {
   injectedAt: number | null
   seenAt: number | null
   failedAt: number | null
+  /** When it was last handed to a path; `sentAt` is the first time. */
+  triedAt: number | null
+  dead: DeadLetter['dead'] | null
+  retryOf: string | null
+  retriedAs: string | null
+  expiresAt: number
   body: string
 }
 
@@ -49,6 +56,11 @@ export type Reader = {
   outHeader(id: string): OutHeader | undefined
   /** An agent's inbox, oldest first: after this place, or the latest `limit` reaching back to `from` if that is earlier. */
   inbox(agentKey: string, options: { after?: number; from?: number; limit: number }): StoredMessage[]
+  /** The newest of what was sent and received here before this place, newest first. */
+  newest(before: number, limit: number): StoredMessage[]
+  /** Open dead letters of this sender, or of all, newest first; all of them when `limit` is below 0. */
+  deadLetters(agentKey: string | null, limit: number): StoredMessage[]
+  deadLetter(id: string): DeadLetter | undefined
   /** Messages that failed since `at`. */
   failedSince(at: number): number
 }
@@ -71,6 +83,11 @@ export function createReader(db: DatabaseSync): Reader {
   const latest = db.prepare(
     'SELECT n FROM message WHERE to_key = ? AND way > 0 AND state <> 5 ORDER BY n DESC LIMIT 1 OFFSET ?',
   )
+  const newest = db.prepare(`SELECT * FROM message WHERE n < ? AND NOT ${IS_REFUSED} ORDER BY n DESC LIMIT ?`)
+  const deadLetters = db.prepare(
+    'SELECT * FROM message WHERE dead = 1 AND (?1 IS NULL OR lower(from_agent) = ?1) ORDER BY n DESC LIMIT ?2',
+  )
+  const deadLetter = db.prepare('SELECT * FROM message WHERE id = ? AND dead > 0 ORDER BY n DESC LIMIT 1')
   const failed = db.prepare('SELECT count(*) AS count FROM message WHERE n > ? AND failed_at > ?')
   const lastN = db.prepare('SELECT max(n) AS n FROM message')
   return {
@@ -106,6 +123,12 @@ export function createReader(db: DatabaseSync): Reader {
       const start = (latest.get(agentKey, limit - 1) as Row | undefined)?.n as number | undefined
       const first = Math.min(start ?? 0, from ?? Number.MAX_SAFE_INTEGER)
       return (after.all(agentKey, first - 1, limit) as Row[]).map(toStored)
+    },
+    newest: (before, limit) => (newest.all(before, limit) as Row[]).map(toStored),
+    deadLetters: (agentKey, limit) => (deadLetters.all(agentKey, limit) as Row[]).map(toStored),
+    deadLetter(id) {
+      const row = read(deadLetter.get(id) as Row | undefined)
+      return row && letterOf(row)
     },
     failedSince(at) {
       // Failures are recent rows or rows that waited; the last part of the file answers for a status line.
@@ -151,9 +174,28 @@ function toStored(row: Row): StoredMessage {
     injectedAt: number('injected_at'),
     seenAt: number('seen_at'),
     failedAt: number('failed_at'),
+    triedAt: number('tried_at'),
+    dead: DEAD[row.dead as number] ?? null,
+    retryOf: text('retry_of'),
+    retriedAs: text('retried_as'),
+    expiresAt: row.expires_at as number,
     body: row.body as string,
   }
 }
+
+const letterOf = (row: StoredMessage): DeadLetter => ({
+  n: row.n,
+  id: row.id,
+  from: row.fromAgent,
+  to: row.toAgent,
+  body: row.body,
+  sizeBytes: row.sizeBytes,
+  thread: row.thread,
+  replyTo: row.replyTo,
+  ttlMs: Math.round(row.expiresAt - row.at),
+  dead: row.dead ?? 'open',
+  retriedAs: row.retriedAs,
+})
 
 /** What the recipient's agent and person get to see; `machineName` names a machine by its id. */
 export function toMessage(

@@ -37,4 +37,13 @@ export const STEPS: readonly string[] = [
   ALTER TABLE message ADD COLUMN told INTEGER NOT NULL DEFAULT 5;
   CREATE INDEX message_owed ON message (n) WHERE told < state;
   `,
+  // dead: 0 no dead letter, 1 open, 2 retried, 3 dropped. tried_at: the latest attempt.
+  `
+  ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE message ADD COLUMN retry_of TEXT;
+  ALTER TABLE message ADD COLUMN retried_as TEXT;
+  ALTER TABLE message ADD COLUMN tried_at REAL;
+  UPDATE message SET dead = 1 WHERE state = 5 AND way <> 1 AND from_agent <> '[relay]';
+  CREATE INDEX message_dead ON message (n) WHERE dead = 1;
+  `,
 ]

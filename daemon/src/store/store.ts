@@ -6,6 +6,7 @@ import type { Op } from '../core/turn.ts'
 import { explain, openDatabase } from './database.ts'
 import { createReader, type Reader } from './reader.ts'
 import { recover } from './recover.ts'
+import { createSearch, type Search } from './search.ts'
 import { createWriter } from './writer.ts'
 
 /** Finished messages are kept so long for history and traces. */
@@ -18,32 +19,44 @@ export type Store = {
   outboxEpoch: string
   /** Where a broken file was moved at opening. */
   movedAside: string | undefined
+  /** Full-text search over what was committed, on a thread of its own; undefined when no index was asked for. */
+  search: Search | undefined
   /** One transaction. Throws DISK_FULL or STORE_BROKEN, and then nothing of it is in the file. */
   commit(ops: readonly Op[]): void
   recover(facts: { entropy: Entropy; hostName: string; userName: string }): State
   /** Forgets some of the history that is old enough; true when there may be more. */
   purge(now: number): boolean
-  close(): void
+  close(): Promise<void>
 }
 
+/** `index` is the file of the search's index. */
+type SearchOptions = { index: string; warn: (text: string) => void }
+
 /** Opens relay.db, or makes it. See openDatabase for what it throws. */
-export function openStore(path: string): Store {
+export function openStore(path: string, searching?: SearchOptions): Store {
   const { db, outboxEpoch, movedAside } = openDatabase(path)
   const writer = createWriter(db)
+  const search =
+    searching && createSearch({ history: path, index: searching.index, epoch: outboxEpoch }, searching.warn)
   return {
     read: createReader(db),
     outboxEpoch,
     movedAside,
+    search,
     commit(ops) {
       try {
         writer.apply(ops)
+        search?.grown()
       } catch (error) {
         throw explain(path, error)
       }
     },
     recover: (facts) => recover(db, { ...facts, outboxEpoch }),
     purge: (now) => purge(db, now - HISTORY_MS),
-    close: () => db.close(),
+    async close() {
+      await search?.stop()
+      db.close()
+    },
   }
 }
 

@@ -1,8 +1,9 @@
 /** Operations of a turn as SQL, all in one transaction: one fsync for however many messages a tick brought. */
 import type { DatabaseSync } from 'node:sqlite'
 import { nameKey } from '@agent-relay/protocol'
+import { RELAY_SENDER } from '../core/failure.ts'
 import type { AgentRow, MessageRow, Op } from '../core/turn.ts'
-import { stateCode, wayCode } from './codes.ts'
+import { DEAD, stateCode, wayCode } from './codes.ts'
 
 type Attempt = Extract<Op, { op: 'attempt' }>
 
@@ -15,8 +16,8 @@ export function createWriter(db: DatabaseSync): Writer {
   const insert = db.prepare(
     `INSERT INTO message (n, is_open, way, state, id, from_agent, from_machine, from_person, from_project, to_agent, to_key,
        to_machine, project, via, thread, reply_to, stream, seq, trace, ts, at, expires_at, size, reason, accepted_at, failed_at, body,
-       path, attempts, sent_at, told)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       path, attempts, sent_at, tried_at, told, retry_of)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const setState = ['stored', 'accepted'].map((state) =>
     db.prepare(
@@ -29,20 +30,24 @@ export function createWriter(db: DatabaseSync): Writer {
        WHERE n = ?5 AND state < ?1`,
     ),
   )
-  const fail = db.prepare('UPDATE message SET state = 5, is_open = ?, failed_at = ?, reason = ?, note = ? WHERE n = ?')
+  const fail = db.prepare(
+    `UPDATE message SET state = 5, is_open = ?, failed_at = ?, reason = ?, note = ?,
+       dead = (way <> ${wayCode.in} AND from_agent <> '${RELAY_SENDER}') WHERE n = ?`,
+  )
   const receipt = ['injected', 'seen', 'failed'].map((state) =>
     db.prepare(
-      `UPDATE message SET state = ?1, ${state}_at = ?2, reason = ?3, note = ?4
+      `UPDATE message SET state = ?1, ${state}_at = ?2, reason = ?3, note = ?4, dead = (?1 = 5)
        WHERE id = ?5 AND way = 0 AND to_machine = ?6 AND is_open = 0 AND state < ?1`,
     ),
   )
   const attempt = db.prepare(
-    'UPDATE message SET attempts = ?2, sent_at = coalesce(sent_at, ?1), path = ?4 WHERE n = ?3',
+    'UPDATE message SET attempts = ?2, sent_at = coalesce(sent_at, ?1), tried_at = ?1, path = ?4 WHERE n = ?3',
   )
   const told = db.prepare('UPDATE message SET told = ?1 WHERE n IN (SELECT value FROM json_each(?2)) AND told < ?1')
+  const dead = db.prepare('UPDATE message SET dead = ?, retried_as = ? WHERE n = ?')
   const close = db.prepare('UPDATE message SET is_open = 0 WHERE n = ?')
   const move = db.prepare(
-    'UPDATE message SET to_machine = ?, stream = ?, seq = ?, state = 0, attempts = NULL, sent_at = NULL WHERE n = ?',
+    'UPDATE message SET to_machine = ?, stream = ?, seq = ?, state = 0, attempts = NULL, sent_at = NULL, tried_at = NULL WHERE n = ?',
   )
   const sender = db.prepare('UPDATE message SET from_agent = ? WHERE n = ?')
   const stream = db.prepare(
@@ -95,8 +100,10 @@ export function createWriter(db: DatabaseSync): Writer {
       row.way === 'local' ? 'local' : (sent?.path ?? null),
       sent?.attempts ?? null,
       sent?.at ?? null,
+      sent?.at ?? null,
       // An acknowledgement tells of `accepted`; a refusal goes with it.
       row.way === 'in' && isAccepted ? stateCode.accepted : stateCode.failed,
+      row.retryOf,
     )
   }
   const putAgent = (row: AgentRow): void => {
@@ -145,6 +152,9 @@ export function createWriter(db: DatabaseSync): Writer {
         return
       case 'told':
         told.run(stateCode[op.state], JSON.stringify(op.ns))
+        return
+      case 'dead':
+        dead.run(DEAD.indexOf(op.state), op.as, op.n)
         return
       case 'void-done':
         close.run(op.n)

@@ -26,6 +26,7 @@ export async function deleteAgent(ctx: Ctx<Actor>, input: { org: string; name: s
       where: { id: agent.id },
       data: { releasedAt: new Date(), status: 'offline', epoch: { increment: 1 } },
     })
+    await tx.channelMember.deleteMany({ where: { agentId: agent.id } })
     await bumpRoster(tx, org.id)
     await writeAudit(tx, ctx, {
       orgId: org.id,

@@ -1,11 +1,11 @@
-import { AgentStatusChange, nameKey } from '@agent-relay/protocol'
-import { z } from 'zod'
+import { machineFrames, nameKey } from '@agent-relay/protocol'
+import type { z } from 'zod'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Ctx, MachineActor } from '../context.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 import { inOrgTurn } from '../roster/org-turn.ts'
 
-export const StatusInput = z.object({ changes: z.array(AgentStatusChange).max(1000) })
+const StatusInput = machineFrames['agents.status'].input
 
 /** What the adapters of this machine see their agents do. Changes under an older epoch say nothing and are passed over. */
 export async function setStatus(ctx: Ctx<MachineActor>, input: z.infer<typeof StatusInput>): Promise<{ done: true }> {

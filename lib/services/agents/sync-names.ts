@@ -1,13 +1,12 @@
-import { AgentClaim, type ClaimResult, nameKey } from '@agent-relay/protocol'
-import { z } from 'zod'
+import { type ClaimResult, machineFrames, nameKey } from '@agent-relay/protocol'
+import type { z } from 'zod'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Ctx, MachineActor } from '../context.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 import { inOrgTurn } from '../roster/org-turn.ts'
 import { applyClaims } from './apply-claims.ts'
 
-/** More names than any machine holds; bounds the time under the organization's lock. */
-export const SyncInput = z.object({ agents: z.array(AgentClaim).max(1000) })
+const SyncInput = machineFrames['agents.sync'].input
 
 /**
  * All names of this machine after it connected: renews what it holds, claims what it wants; what it does not list any more

@@ -1,16 +1,13 @@
-import { LEASE_RENEW_MS } from '@agent-relay/protocol'
+import { type HeartbeatResponse, LEASE_RENEW_MS } from '@agent-relay/protocol'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Ctx, MachineActor } from '../context.ts'
 import { HTTP_NODE, openSession, renewLeases } from './sessions.ts'
 
-export type Beat = {
-  now: number
-  /** ms until the next one is due. */
-  nextInMs: number
-}
-
 /** Keeps the lease of a machine that cannot hold a socket; the first of a run begins its session. */
-export async function heartbeat(ctx: Ctx<MachineActor>, input: { bootId: string; version: string }): Promise<Beat> {
+export async function heartbeat(
+  ctx: Ctx<MachineActor>,
+  input: { bootId: string; version: string },
+): Promise<HeartbeatResponse> {
   const { machineId, orgId } = ctx.actor
   const session = await ctx.db.machineSession.findFirst({
     where: { machineId, bootId: input.bootId, endedAt: null },

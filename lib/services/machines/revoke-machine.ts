@@ -4,6 +4,7 @@ import { lockOrg, withTransaction } from '#lib/db/transaction.ts'
 import { DomainError } from '#lib/errors.ts'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Actor, Ctx, MachineActor, UserActor } from '../context.ts'
+import { forgetMachine } from '../inbox/forget-machine.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 
 /**
@@ -43,6 +44,7 @@ async function revoke(ctx: Ctx<Actor>, { orgId, machineId }: { orgId: string; ma
     await tx.machineSession.updateMany({ where: { machineId, endedAt: null }, data: { endedAt: now } })
     await tx.agent.updateMany({ where: { machineId, releasedAt: null }, data: { releasedAt: now, status: 'offline' } })
     await tx.mailboxMessage.deleteMany({ where: { machineId } })
+    await forgetMachine(tx, machineId)
     await bumpRoster(tx, orgId)
     await writeAudit(tx, ctx, {
       orgId,
@@ -56,7 +58,7 @@ async function revoke(ctx: Ctx<Actor>, { orgId, machineId }: { orgId: string; ma
     error: { code: 'KEY_REVOKED', message: 'This machine was revoked. To link it again, run: agent-relay link' },
   })
   publish('roster', { orgId })
-  publish('hint', { orgId, kinds: ['machines', 'agents'] })
+  publish('hint', { orgId, kinds: ['machines', 'agents', 'channels', 'inbox'] })
   return { done: true } as const
 }
 

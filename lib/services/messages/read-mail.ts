@@ -1,8 +1,7 @@
-import { Envelope, Returned } from '@agent-relay/protocol'
+import { Envelope, MAIL_PAGE, Returned } from '@agent-relay/protocol'
 import type { Db } from '../context.ts'
 
-/** A page of a mailbox: at most this many items, and (but for a single greater item) this many bytes. */
-export const MAIL_PAGE = 256
+/** A page of a mailbox holds at most MAIL_PAGE items, and (but for a single greater item) this many bytes. */
 const pageBytes = 4 * 1024 * 1024
 
 export type Mail = { id: string } & ({ kind: 'envelope'; envelope: Envelope } | { kind: 'return'; returned: Returned })

@@ -3,7 +3,8 @@ import { isId } from '#lib/access/authorize.ts'
 import type { Db } from '../context.ts'
 import { plainJson } from '../plain-text.ts'
 
-export type OwnTrace = { orgId: string; machineId: string; report: TraceReport }
+/** Of a machine's own message; or of a person's, whose `from` is `@handle` and whose machine is the control plane's own. */
+export type OwnTrace = { orgId: string; machineId: string; report: Omit<TraceReport, 'from'> & { from: string } }
 
 /**
  * Writes what senders' machines report of their own messages, in one statement. A state only goes up, and a report about

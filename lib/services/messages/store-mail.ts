@@ -1,5 +1,5 @@
 import type { Envelope, Returned } from '@agent-relay/protocol'
-import type { Db } from '../context.ts'
+import type { Db, Tx } from '../context.ts'
 import { plainText } from '../plain-text.ts'
 import { nextRowId } from './row-id.ts'
 
@@ -27,7 +27,7 @@ type Row = {
  * Commits envelopes to the mailboxes of their machines, each once however often it comes. Returns the ids that are stored
  * now; the others found their mailbox full. The caller has checked that the machines belong to the organization.
  */
-export async function storeEnvelopes(db: Db, orgId: string, envelopes: Envelope[]): Promise<Set<string>> {
+export async function storeEnvelopes(db: Db | Tx, orgId: string, envelopes: Envelope[]): Promise<Set<string>> {
   const now = Date.now()
   const rows = envelopes.map((envelope): Row => {
     const payload = JSON.stringify(envelope)
@@ -82,7 +82,7 @@ export async function storeReturn(db: Db, orgId: string, machineId: string, retu
  * The payload is kept as JSON text within a jsonb string, because jsonb refuses NUL and lone surrogates, which bodies may hold.
  * Batches that are in flight at the same time may overshoot the cap by their own size.
  */
-async function insert(db: Db, orgId: string, rows: Row[]): Promise<{ message: string | null }[]> {
+async function insert(db: Db | Tx, orgId: string, rows: Row[]): Promise<{ message: string | null }[]> {
   return db.$queryRaw`
     WITH item AS (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(

@@ -1,4 +1,5 @@
 /** Reading message headers: the columns of MessageRow, with the machines' names, in the one order that all lists have. */
+import { DASHBOARD_AGENT } from '@agent-relay/protocol'
 import type { OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { MessageRow } from '#lib/trpc/views.ts'
@@ -18,11 +19,15 @@ export const isWaiting = Prisma.sql`(t.state IN ('queued', 'stored') AND NOT ${i
 const isCutOff = Prisma.sql`(t.state IN ('queued', 'stored') AND (${isToRevoked} OR (t.state = 'queued' AND ${isFromRevoked})))`
 export const isFailed = Prisma.sql`(t.state = 'failed' OR ${isCutOff})`
 
+/** People and channels are at the control plane's own machine, which the organization's id names. */
+const unnamed = (machineId: Prisma.Sql): Prisma.Sql =>
+  Prisma.sql`CASE WHEN ${machineId} = t."orgId" THEN ${DASHBOARD_AGENT} ELSE 'a removed machine' END`
+
 /** Newest first; the id decides between messages of one millisecond. `where` speaks of the trace as `t`. */
 export function messageRows({ db, org }: OrgCtx, where: Prisma.Sql, limit: number): Promise<MessageRow[]> {
   return db.$queryRaw<MessageRow[]>`
-    SELECT t."messageId"::text AS id, t."fromAgent" AS "from", coalesce(f.name, 'a removed machine') AS "fromMachine",
-      t."toAgent" AS "to", coalesce(r.name, 'a removed machine') AS "toMachine", t.via, t.thread, t."sizeBytes",
+    SELECT t."messageId"::text AS id, t."fromAgent" AS "from", coalesce(f.name, ${unnamed(Prisma.sql`t."fromMachineId"`)}) AS "fromMachine",
+      t."toAgent" AS "to", coalesce(r.name, ${unnamed(Prisma.sql`t."toMachineId"`)}) AS "toMachine", t.via, t.thread, t."sizeBytes",
       CASE WHEN ${isCutOff} THEN 'failed' ELSE t.state::text END AS state,
       CASE WHEN ${isCutOff} THEN 'KEY_REVOKED' ELSE t.reason END AS reason, t.path::text AS path, t."tookMs",
       (extract(epoch FROM t."sentAt") * 1000)::float8 AS "sentAt",

@@ -1,6 +1,9 @@
 import type { Roster, RosterAgent, RosterMachine } from '@agent-relay/protocol'
+import { DASHBOARD_AGENT } from '@agent-relay/protocol'
 import { DomainError } from '#lib/errors.ts'
 import { type Db, personName } from '../context.ts'
+import { peopleOf } from '../inbox/people.ts'
+import { rosterChannels } from './roster-channels.ts'
 
 const person = { select: { handle: true, name: true, email: true } } as const
 
@@ -10,7 +13,7 @@ const person = { select: { handle: true, name: true, email: true } } as const
  */
 export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
   // One snapshot: under READ COMMITTED the agents could be newer than the version that names them.
-  const { org, machines, agents } = await db.$transaction(
+  const { org, machines, agents, people, channels } = await db.$transaction(
     async (tx) => {
       const org = await tx.organization.findFirst({ where: { id: orgId, deletedAt: null } })
       const machines = await tx.machine.findMany({
@@ -22,7 +25,8 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
         where: { orgId, machine: { revokedAt: null } },
         orderBy: { nameKey: 'asc' },
       })
-      return { org, machines, agents }
+      const people = await peopleOf(tx, orgId)
+      return { org, machines, agents, people, channels: await rosterChannels(tx, orgId, people) }
     },
     { isolationLevel: 'RepeatableRead' },
   )
@@ -39,6 +43,7 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
       lastSeenAt: machine.lastSeenAt?.getTime() ?? null,
     }),
   )
+  rosterMachines.push(cloudMachine(org))
   const machineById = new Map(rosterMachines.map((machine) => [machine.id, machine]))
   return {
     version: Number(org.rosterVersion),
@@ -59,5 +64,20 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
         lastSeenAt: agent.lastSeenAt.getTime(),
       }
     }),
+    cloud: org.id,
+    people: people.map(({ handle, name }) => ({ handle, name })),
+    channels,
   }
 }
+
+/** The control plane as the machine that takes messages for people and channels: known by the organization's id, always there. */
+const cloudMachine = (org: { id: string }): RosterMachine => ({
+  id: org.id,
+  name: DASHBOARD_AGENT,
+  person: '',
+  platform: 'cloud',
+  version: '',
+  publicKey: null,
+  isOnline: true,
+  lastSeenAt: null,
+})

@@ -12,7 +12,15 @@ export function rosterDelta(before: Roster, after: Roster): RosterDelta | undefi
     removedMachines: machines.removed,
     agents: agents.changed,
     removedAgents: agents.removed,
+    ...wholeIfChanged('people', before, after),
+    ...wholeIfChanged('channels', before, after),
   }
+}
+
+/** People and channels change rarely, and are few. */
+function wholeIfChanged<K extends 'people' | 'channels'>(key: K, before: Roster, after: Roster): Pick<Roster, K> {
+  const isSame = JSON.stringify(before[key]) === JSON.stringify(after[key])
+  return (isSame ? {} : { [key]: after[key] ?? [] }) as Pick<Roster, K>
 }
 
 function changed<T>(before: T[], after: T[], keyOf: (item: T) => string): { changed: T[]; removed: string[] } {

@@ -1,0 +1,113 @@
+/** Between the core and a link to the control plane: what comes in becomes events, effects go out, and their answers come back. */
+import type { AgentClaim, ClaimResult, Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
+import type { ControlLink } from '../cloud/control-link.ts'
+import { claimsOf } from '../core/agents.ts'
+import { rosterOf } from '../core/roster.ts'
+import type { CoreEvent, Effect, Outgoing } from '../core/turn.ts'
+import type { Log } from '../log.ts'
+import type { Store } from '../store/store.ts'
+import type { Engine } from './engine.ts'
+import { envelopeOf } from './envelope.ts'
+
+/** What the core asks of a link. */
+export type Carrier = Pick<ControlLink, 'relay' | 'giveBack' | 'claim' | 'setStatus' | 'release'>
+
+export type Uplink = {
+  isUp(): boolean
+  /** What the link hears, as ControlLinkOptions.on has it. */
+  up(welcome: Welcome): void
+  lost(): void
+  delta(delta: RosterDelta): void
+  roster(roster: Roster): void
+  deliver(envelopes: Envelope[]): void
+  returned(returned: Returned): void
+  claims(results: ClaimResult[]): void
+  /** Gives every name for the control plane after the turn that knows of the connection: later ones ask for themselves. */
+  names(then: (agents: AgentClaim[]) => void): void
+  outward(to: Carrier, effect: Effect): void
+  /** Says again what the core lost with a turn that failed. */
+  restore(to: Carrier): void
+}
+
+type Options = { engine: () => Engine; store: Store; log: Log }
+
+export function createUplink({ engine, store, log }: Options): Uplink {
+  let isUp = false
+  const submit = (event: CoreEvent): void => engine().submit(event)
+
+  function relay(to: Carrier, messages: Outgoing[]): void {
+    const { take, now } = engine()
+    const state = engine().state()
+    const envelopes = messages.flatMap((message) => {
+      const row = message.n > 0 ? take(message.n) : undefined
+      return envelopeOf(message, { state, row, now: now() }) ?? []
+    })
+    if (envelopes.length === 0) return
+    const ids = envelopes.map((envelope) => envelope.id)
+    to.relay(envelopes).then(
+      (results) => submit({ type: 'relayed', ids, results }),
+      // Unknown what became of them: the core's clock sends them again.
+      (error) => log.debug('a batch was not taken by the relay', { reason: String(error) }),
+    )
+  }
+
+  function claim(to: Carrier, agent: AgentClaim): void {
+    to.claim(agent).then(
+      (result) => submit({ type: 'claims', results: [result] }),
+      (error) => log.warn(`the name ${agent.name} could not be claimed`, { reason: String(error) }),
+    )
+  }
+
+  return {
+    isUp: () => isUp,
+    up(welcome) {
+      isUp = true
+      submit({
+        type: 'linked',
+        identity: { machine: welcome.machine, org: welcome.roster.org, person: welcome.person },
+      })
+      submit({ type: 'up', roster: welcome.roster, now: welcome.now })
+    },
+    lost() {
+      if (isUp) submit({ type: 'down' })
+      isUp = false
+    },
+    delta: (delta) => submit({ type: 'delta', delta }),
+    roster: (roster) => submit({ type: 'roster', roster }),
+    deliver: (envelopes) => submit({ type: 'deliver', envelopes }),
+    returned(returned) {
+      const failed = returned.batch.receipts.filter((receipt) => receipt.state === 'failed')
+      const known = failed.flatMap((receipt) => store.read.outHeader(receipt.id) ?? [])
+      submit({ type: 'returned', returned, known })
+    },
+    claims: (results) => submit({ type: 'claims', results }),
+    names: (then) => engine().afterCommit(() => then(claimsOf(engine().state()))),
+    outward(to, effect) {
+      switch (effect.type) {
+        case 'relay':
+          relay(to, effect.messages)
+          break
+        case 'return':
+          // What does not get through is said again when the sender asks again.
+          to.giveBack(effect.batch).catch(() => undefined)
+          break
+        case 'claim':
+          claim(to, effect.agent)
+          break
+        case 'status':
+          to.setStatus([{ name: effect.name, epoch: effect.epoch, status: effect.status }]).catch(() => undefined)
+          break
+        case 'release':
+          // Without an answer the name frees with the lease, or at the next connection, which does not ask for it.
+          to.release(effect.name).catch(() => undefined)
+          break
+      }
+    },
+    restore(to) {
+      const state = engine().state()
+      if (!isUp || state.roster === null) return
+      submit({ type: 'up', roster: rosterOf(state.roster) })
+      for (const agent of claimsOf(state)) claim(to, agent)
+    },
+  }
+}

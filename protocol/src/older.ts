@@ -1,0 +1,41 @@
+/** Frames as the older version knows them: without what a newer one added. Whoever sends decides, because old programs cannot. */
+import type { ReturnBatch } from './control.ts'
+import type { Envelope } from './envelope.ts'
+import { codeIn, type WireError } from './errors.ts'
+import type { Roster, RosterDelta } from './roster.ts'
+
+export const errorIn = (version: number, error: WireError): WireError => {
+  const code = codeIn(version, error.code)
+  return code === error.code ? error : { ...error, code }
+}
+
+export function rosterIn(version: number, roster: Roster): Roster {
+  if (version >= 2) return roster
+  const { cloud: _, people: __, channels: ___, ...known } = roster
+  return known
+}
+
+/** A delta of people alone stays, empty: the version that it brings is the base of the next. */
+export function deltaIn(version: number, delta: RosterDelta): RosterDelta {
+  if (version >= 2) return delta
+  const { people: _, channels: __, ...known } = delta
+  return known
+}
+
+/** To version 1 a person's message comes from the agent `dashboard` of the control plane's machine. */
+export function envelopeIn(version: number, envelope: Envelope): Envelope {
+  if (version >= 2) return envelope
+  const { user: _, ...from } = envelope.from
+  const { user: __, channel: ___, ...to } = envelope.to
+  return { ...envelope, from, to }
+}
+
+/** Undefined when nothing is left to say. */
+export function returnIn(version: number, batch: ReturnBatch): ReturnBatch | undefined {
+  if (version >= 2) return batch
+  const { acks, gaps } = batch
+  const receipts = batch.receipts.map((receipt) =>
+    receipt.reason === undefined ? receipt : { ...receipt, reason: codeIn(version, receipt.reason) },
+  )
+  return acks.length + gaps.length + receipts.length === 0 ? undefined : { acks, gaps, receipts }
+}
