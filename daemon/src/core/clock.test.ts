@@ -22,12 +22,17 @@ test.each([
 test('what remains of a time to live is what remained at the mark less what passed, whatever the clocks were set to', () => {
   const ms = fc.integer({ min: -400 * DAY, max: 400 * DAY })
   fc.assert(
-    fc.property(ms, fc.integer({ min: 0, max: 400 * DAY }), fc.integer({ min: 0, max: 30 * DAY }), (wall, uptime, ttl) => {
-      const reading = later(wall, uptime)
-      const expiresAt = mark.nowMs + ttl + shiftAtStart(mark, reading)
-      const remaining = expiresAt - reading.wallMs
-      expect(remaining).toBe(ttl - elapsedSince(mark, reading))
-      expect(remaining).toBeLessThanOrEqual(ttl)
-    }),
+    fc.property(
+      ms,
+      fc.integer({ min: 0, max: 400 * DAY }),
+      fc.integer({ min: 0, max: 30 * DAY }),
+      (wall, uptime, ttl) => {
+        const reading = later(wall, uptime)
+        const expiresAt = mark.nowMs + ttl + shiftAtStart(mark, reading)
+        const remaining = expiresAt - reading.wallMs
+        expect(remaining).toBe(ttl - elapsedSince(mark, reading))
+        expect(remaining).toBeLessThanOrEqual(ttl)
+      },
+    ),
   )
 })
