@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
+import { hasMail } from './core/state.ts'
 import { RelayError } from './errors.ts'
 import { readConfig } from './home/config.ts'
 import { readEnvironment } from './home/env.ts'
@@ -12,6 +13,7 @@ import { lockHome } from './home/lock.ts'
 import type { HomePaths } from './home/paths.ts'
 import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
+import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
@@ -21,6 +23,8 @@ import { version } from './version.ts'
 
 /** Finished history is looked through for what is old enough to go, a little at a time. */
 const PURGE_MS = 60_000
+/** How late a daemon notices at most that its machine has slept. */
+const CATCH_UP_MS = 10_000
 
 async function main(): Promise<void> {
   process.umask(0o077)
@@ -58,6 +62,13 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
   const store = openStore(paths.db, { index: paths.search, warn: (text) => log.warn(text) })
   if (store.movedAside !== undefined)
     log.error(`relay.db was broken and is now ${store.movedAside}: what was queued in it is not sent`)
+  const clock = systemClock()
+  try {
+    store.startClock(clock.startedAt)
+  } catch (error) {
+    // A full disk keeps nothing from starting; times to live then go by the wall clock.
+    log.warn('what the clocks said in the last run is not taken into account', { error })
+  }
   const runHost = createRunHost()
   const control = createControl({ paths, store, log, version, engine: () => service.engine })
   let readyAt = performance.now()
@@ -66,6 +77,7 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
     store,
     log,
     runHost,
+    clock,
     outward: control.outward,
     restored: control.restore,
     channels: control.channels,
@@ -94,14 +106,27 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
   readyAt = performance.now()
   const purge = setInterval(() => {
     while (store.purge(Date.now()));
+    if (hasMail(service.engine.state())) markTime()
   }, PURGE_MS).unref()
+  const catchUp = setInterval(() => {
+    if (clock.catchUp()) service.engine.submit({ type: 'tick' })
+  }, CATCH_UP_MS).unref()
+  function markTime(): void {
+    try {
+      store.markClock(clock.mark())
+    } catch (error) {
+      log.warn('the time could not be written down', { error })
+    }
+  }
   log.info('ready', { pid: process.pid, version })
   return async () => {
     clearInterval(purge)
+    clearInterval(catchUp)
     await runHost.stop()
     await control.leave()
     control.stop()
     service.stop()
+    markTime()
     await server.close()
     await store.close()
   }

@@ -14,7 +14,9 @@ const action = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('tick' as const), ms: fc.integer({ min: 1, max: 40_000 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('up' as const, 'down' as const), side }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('up' as const), side }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('down' as const), side }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('link' as const, 'unlink' as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -33,8 +35,10 @@ function run(seed: number, actions: Action[], ttlMs?: number) {
     else if (act.do === 'network') world.network(act.pick, act.fate)
     else if (act.do === 'tick') world.tick(act.ms)
     else if (act.do === 'crash') world.crash(act.side, act.crash)
+    else if (act.do === 'link') world.link()
+    else if (act.do === 'unlink') world.unlink()
     else if (act.do === 'up') world.up(act.side)
-    else world.down(act.side)
+    else if (act.do === 'down') world.down(act.side)
   }
   world.settle()
   return world

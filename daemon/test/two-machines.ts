@@ -10,7 +10,7 @@ const NAMES = { a: 'Alice', b: 'Bob' } as const
 export type Side = keyof typeof NAMES
 export type Crash = 'none' | 'before-commit' | 'after-commit'
 
-type Frame = { to: Side; event: CoreEvent }
+type Frame = { to: Side; event: CoreEvent; isDirect?: true }
 
 export type Machine = {
   side: Side
@@ -27,6 +27,7 @@ export function twoMachines(seed: number) {
   let now = 1_000_000
   let ids = 0
   let frames: Frame[] = []
+  let isLinked = false
   /** The ids of messages that somebody was told are queued, in order, by sending side. */
   const queued: Record<Side, string[]> = { a: [], b: [] }
   const entropy = { id: (at: number) => uuid(at, ids++), unit: random }
@@ -69,12 +70,44 @@ export function twoMachines(seed: number) {
     machine.isUp = false
     // What was on its way to it on its old connection is gone with that.
     frames = frames.filter((frame) => frame.to !== machine.side)
+    unlink()
+  }
+
+  /** The direct link between the two; what is on it is lost with it. */
+  function link(): void {
+    if (isLinked) return
+    isLinked = true
+    // The first may crash on hearing of it.
+    for (const side of ['a', 'b'] as const)
+      if (isLinked) turn(machines[side], { type: 'peer', machine: other(side), isUp: true })
+  }
+
+  function unlink(): void {
+    if (!isLinked) return
+    isLinked = false
+    frames = frames.filter((frame) => !frame.isDirect)
+    for (const side of ['a', 'b'] as const) turn(machines[side], { type: 'peer', machine: other(side), isUp: false })
   }
 
   function perform(machine: Machine, effect: Effect): void {
     const { side } = machine
     if (effect.type === 'answer') (effect.reply as (answer: Answer) => void)(effect.answer)
+    // Neither says anything that the other has to wonder about.
+    else if (effect.type === 'log') throw new Error(effect.text)
     else if (effect.type === 'relay') carry(machine, effect.messages)
+    else if (effect.type === 'direct')
+      for (const message of effect.messages)
+        frames.push({
+          to: other(side),
+          event: { type: 'deliver', envelopes: [envelopeOf(machine, message)], peer: side },
+          isDirect: true,
+        })
+    else if (effect.type === 'directReturn')
+      frames.push({
+        to: other(side),
+        event: { type: 'returned', returned: { from: side, batch: effect.batch }, known: [] },
+        isDirect: true,
+      })
     else if (effect.type === 'return') {
       const returned: Returned = { from: side, batch: effect.batch }
       frames.push({ to: other(side), event: { type: 'returned', returned, known: [] } })
@@ -163,7 +196,7 @@ export function twoMachines(seed: number) {
     const at = Math.floor(pick * frames.length) % frames.length
     const frame = frames[at] as Frame
     if (fate !== 'twice') frames.splice(at, 1)
-    if (fate === 'lost' || !machines[frame.to].isUp) return
+    if (fate === 'lost' || !(frame.isDirect ? isLinked : machines[frame.to].isUp)) return
     turn(machines[frame.to], frame.event)
   }
 
@@ -218,11 +251,13 @@ export function twoMachines(seed: number) {
     tick,
     settle,
     up: (side: Side) => up(machines[side]),
+    link,
+    unlink,
     down(side: Side) {
       const machine = machines[side]
       if (!machine.isUp) return
       machine.isUp = false
-      frames = frames.filter((frame) => frame.to !== side)
+      frames = frames.filter((frame) => frame.to !== side || frame.isDirect)
       turn(machine, { type: 'down' })
     },
     crash(side: Side, crash: Crash) {

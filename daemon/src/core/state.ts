@@ -260,3 +260,7 @@ export function emptyState(facts: {
     wakeAt: Number.POSITIVE_INFINITY,
   }
 }
+
+/** Whether any message waits here, so that its time to live runs. */
+export const hasMail = (state: State): boolean =>
+  state.outCount > 0 || [...state.agents.values()].some((agent) => agent.waiting.size > 0)

@@ -1,5 +1,7 @@
 /** Time and the scheduling of turns as the engine sees them, so that a simulated machine can have its own. */
+import { uptime } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import type { ClockMark, Reading } from '../core/clock.ts'
 
 export type Clock = {
   /** ms since 1970 at the start; from then on it only moves forward. */
@@ -10,11 +12,43 @@ export type Clock = {
   after(ms: number, act: () => void): () => void
 }
 
+/** Sleep shorter than this cannot be told from a coarse uptime, and does not matter. */
+const SLEPT_MS = 2_000
+
+export type SystemClock = Clock & {
+  /** What the clocks of this machine said when it started. */
+  startedAt: Reading
+  /** What they say now, to be remembered for the next run. */
+  mark(): ClockMark
+  /**
+   * Goes on to where it would be without the machine's sleep, in which the process's own clock stands still on some systems;
+   * true when it had slept. To be called now and then.
+   */
+  catchUp(): boolean
+}
+
+const ofMachine = {
+  read: (): Reading => ({ wallMs: Date.now(), uptimeMs: uptime() * 1000 }),
+  /** What passed in this process, ms from anywhere. */
+  passed: (): number => performance.now(),
+}
+
 /** This machine's clock: it starts at the wall clock's time, and no later change of that moves it. */
-export function systemClock(): Clock {
-  const start = Date.now() - performance.now()
+export function systemClock({ read, passed } = ofMachine): SystemClock {
+  const startedAt = read()
+  const origin = startedAt.wallMs - passed()
+  let sleptMs = 0
+  const now = (): number => origin + passed() + sleptMs
   return {
-    now: () => start + performance.now(),
+    startedAt,
+    now,
+    mark: () => ({ ...read(), nowMs: now() }),
+    catchUp() {
+      const behindMs = read().uptimeMs - startedAt.uptimeMs - (now() - startedAt.wallMs)
+      if (behindMs < SLEPT_MS) return false
+      sleptMs += behindMs
+      return true
+    },
     soon: (act) => void setImmediate(act),
     after(ms, act) {
       const timer = setTimeout(act, ms)

@@ -1,8 +1,10 @@
 /** relay.db behind one object: commit a turn, read, recover, forget old history. */
 import type { DatabaseSync } from 'node:sqlite'
 import { DAY_MS } from '@agent-relay/protocol'
+import type { ClockMark, Reading } from '../core/clock.ts'
 import type { Entropy, State } from '../core/state.ts'
 import type { Op } from '../core/turn.ts'
+import { markClock, startClock } from './clock.ts'
 import { explain, openDatabase } from './database.ts'
 import { createReader, type Reader } from './reader.ts'
 import { recover } from './recover.ts'
@@ -23,6 +25,10 @@ export type Store = {
   search: Search | undefined
   /** One transaction. Throws DISK_FULL or STORE_BROKEN, and then nothing of it is in the file. */
   commit(ops: readonly Op[]): void
+  /** Before `recover`, once a run: times to live that wait on disk go on by a clock that starts now. Throws like `commit`. */
+  startClock(reading: Reading): void
+  /** Remembers what that clock says by now. Throws like `commit`. */
+  markClock(mark: ClockMark): void
   recover(facts: { entropy: Entropy; hostName: string; userName: string }): State
   /** Forgets some of the history that is old enough; true when there may be more. */
   purge(now: number): boolean
@@ -38,19 +44,25 @@ export function openStore(path: string, searching?: SearchOptions): Store {
   const writer = createWriter(db)
   const search =
     searching && createSearch({ history: path, index: searching.index, epoch: outboxEpoch }, searching.warn)
+  const explained = (write: () => void): void => {
+    try {
+      write()
+    } catch (error) {
+      throw explain(path, error)
+    }
+  }
   return {
     read: createReader(db),
     outboxEpoch,
     movedAside,
     search,
-    commit(ops) {
-      try {
+    commit: (ops) =>
+      explained(() => {
         writer.apply(ops)
         search?.grown()
-      } catch (error) {
-        throw explain(path, error)
-      }
-    },
+      }),
+    startClock: (reading) => explained(() => startClock(db, reading)),
+    markClock: (mark) => explained(() => markClock(db, mark)),
     recover: (facts) => recover(db, { ...facts, outboxEpoch }),
     purge: (now) => purge(db, now - HISTORY_MS),
     async close() {
