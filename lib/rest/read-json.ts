@@ -5,9 +5,16 @@ const usualBytes = 64 * 1024
 
 /**
  * The checked JSON body; stops reading where it becomes too long, whatever its headers promise.
- * @throws DomainError BAD_REQUEST naming the field, TOO_LARGE
+ * @throws DomainError BAD_REQUEST naming the field, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
  */
 export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxBytes = usualBytes): Promise<T> {
+  // A client that names none is believed; one that names another sends something else, or a form of a foreign page.
+  const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== undefined && type !== '' && !/^application\/([\w.-]+\+)?json$/.test(type))
+    throw new DomainError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `The body came as ${type.slice(0, 60)}: send JSON with Content-Type: application/json.`,
+    )
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body ?? []) {
