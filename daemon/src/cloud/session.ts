@@ -165,8 +165,9 @@ export function openSession(options: SessionOptions): Session {
   socket.on('roster', (frame) => options.onPush('roster', frame))
   socket.on('deliver', (frame) => options.onPush('deliver', frame))
   socket.on('returned', (frame) => options.onPush('returned', frame))
-  socket.onAny((event: string, ...args: unknown[]) => {
-    if (event in controlFrames) return
+  socket.onAny((given: unknown, ...args: unknown[]) => {
+    const event = String(given)
+    if (Object.hasOwn(controlFrames, event)) return
     const reply = args.at(-1)
     if (typeof reply === 'function') reply({ ok: false, error: unknownFrame(event) })
     else if (unknown.size < MAX_UNKNOWN && !unknown.has(event)) {
