@@ -17,10 +17,16 @@ export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxByt
     )
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw new DomainError('TOO_LARGE', `The body is over ${maxBytes} bytes: send less at once.`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength
+      if (size > maxBytes) throw new DomainError('TOO_LARGE', `The body is over ${maxBytes} bytes: send less at once.`)
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause
+    // Whoever asked is gone; nobody reads this, and it is no defect of ours.
+    throw new DomainError('BAD_REQUEST', 'The body ended before its length: send all of it.', { cause })
   }
   let value: unknown
   try {

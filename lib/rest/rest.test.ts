@@ -236,6 +236,27 @@ describe('agents', () => {
     },
   )
 
+  test('fuzzing found: a body that was cut off was logged as a defect', async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"name":'))
+        controller.error(new Error('aborted'))
+      },
+    })
+    const headers = { ...bearer(await newMachine('cut')), 'content-type': 'application/json' }
+    const request = new Request('http://localhost:3000/x', {
+      method: 'POST',
+      headers,
+      body,
+      duplex: 'half',
+    } as RequestInit)
+    const answer = await postAgent(request, { params: Promise.resolve({ org: 'acme' }) })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({
+      error: { code: 'BAD_REQUEST', message: expect.stringContaining('ended before') },
+    })
+  })
+
   test('another organization is not found, with whatever key', async () => {
     const other = await foundTeam(database.db, 'nina', 'Near')
     const machine = await newMachine('spy')

@@ -8,8 +8,10 @@ import {
   type ControlEvents,
   controlFrames,
   controlProofText,
+  controlVersions,
   HEARTBEAT_DEAD_MS,
   HEARTBEAT_MS,
+  isKnownIn,
   MACHINES_NAMESPACE,
   type MachineEvents,
   SOCKET_PATH,
@@ -101,6 +103,7 @@ export function openSession(options: SessionOptions): Session {
   function request<E extends keyof MachineEvents>(event: E, input: Input<E>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (isEnded || !isUp) return reject(lastWord ?? new RelayError('NOT_CONNECTED', `Not connected to ${url}.`))
+      if (!isKnownIn(controlVersions, options.speaks, event)) return reject(notKnown(url, event))
       const fail = (error: RelayError): void => {
         cancel()
         waiting.delete(fail)
@@ -195,6 +198,12 @@ export function openSession(options: SessionOptions): Session {
 
   return { request, latencyMs: () => (isUp ? latency : null), end }
 }
+
+const notKnown = (url: string, event: string): RelayError =>
+  new RelayError(
+    'VERSION_UNSUPPORTED',
+    `${url} is older than this agent-relay and knows no ${event}: it must be updated first, or use the agent-relay that it serves: npx ${url}/agent-relay.tgz`,
+  )
 
 const unknownFrame = (event: string): WireError => ({
   code: 'UNKNOWN_FRAME',

@@ -8,12 +8,19 @@ import { golden, goldenKey } from '@agent-relay/protocol/fixtures'
 import { eventOf, type Packet, readPacket, transcript } from '@agent-relay/protocol/transcripts'
 import { Server } from 'socket.io'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { systemClock } from '../../src/cloud/clock.ts'
 import { type ControlLink, createControlLink } from '../../src/cloud/control-link.ts'
+import { openSession, type Session } from '../../src/cloud/session.ts'
 
 const auth = golden('control/auth.usual')
 /** A recorded frame without the engine's own digit, which its socket puts before it. */
 const say = (text: string): string => text.slice(1)
 const read = (text: string): Packet => readPacket(`4${text}`) as Packet
+
+const identity = {
+  publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
+  sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
+}
 
 type Conn = { send(text: string): void; on(event: 'message', listener: (text: string) => void): void }
 
@@ -50,10 +57,6 @@ function start() {
       },
     },
   ) as Parameters<typeof createControlLink>[0]['on']
-  const identity = {
-    publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
-    sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
-  }
   const agents = () => golden('control/agents.sync.usual').agents.slice(0, 1)
   link = createControlLink({ ...{ url, identity, on, agents, random: () => 0 }, ...auth })
   const next = (event: string) => new Promise<unknown>((resolve) => waiting.set(event, resolve))
@@ -132,6 +135,28 @@ test('a control plane of version 1 refuses 2, is asked for 1 at once, and the se
   expect(await refused).toMatchObject({ code: 'KEY_REVOKED' })
   expect(asked).toEqual([2, 1])
   expect(calls, 'the refused version is no outage').not.toContain('down')
+})
+
+test('what only version 2 can be asked is refused at once on a connection of version 1', async () => {
+  serve = (conn) =>
+    conn.on('message', (text) => {
+      if ((read(text).data as { v?: number }).v === 2)
+        return conn.send(say(transcript('control-1', 'refusal')[1]?.text ?? ''))
+      if (read(text).kind !== 'connect') return
+      conn.send('0/machines,{"sid":"s"}')
+      conn.send(`2/machines,${JSON.stringify(['welcome', golden('control/welcome.version-1')])}`)
+    })
+  const session = await new Promise<Session>((resolve) => {
+    const opened = openSession({
+      ...{ ...auth, url, identity, clock: systemClock, speaks: 1, onEnd: () => undefined },
+      ...{ onUp: () => resolve(opened), onPush: () => undefined, onUnknown: () => undefined },
+    })
+  })
+  await expect(session.request('channels.join' as 'relay', {} as never)).rejects.toMatchObject({
+    code: 'VERSION_UNSUPPORTED',
+    message: expect.stringContaining('knows no channels.join'),
+  })
+  session.end(new Error('done') as never)
 })
 
 test('a control plane that speaks neither is told of with the command that installs its own', async () => {
