@@ -33,7 +33,7 @@ const patterns = Object.entries(apiRoutes).map(
 type Asked = { method: string; pathname: string }
 
 /** Why there is nothing to answer; undefined when there is, or when the path is none of the API. */
-export function objectionTo({ method, pathname }: Asked): (WireError & { allow?: string }) | undefined {
+function objectionTo({ method, pathname }: Asked): (WireError & { allow?: string }) | undefined {
   const isApi = pathname === '/api' || pathname.startsWith('/api/')
   if (!isApi || others.some((prefix) => pathname.startsWith(prefix))) return undefined
   const shown = pathname.slice(0, 100)

@@ -29,6 +29,9 @@ const OPEN_MS = 15_000
 /** Shorter than HEARTBEAT_DEAD_MS, so that a request ends before the connection is given up. */
 const ANSWER_MS = 20_000
 
+/** Socket.IO's packet type of an event. */
+const EVENT = 2
+
 /** So many kinds of unknown events are told of; a server that makes up names cannot fill the log. */
 const MAX_UNKNOWN = 16
 
@@ -69,9 +72,14 @@ export function openSession(options: SessionOptions): Session {
     transports: ['websocket'],
     reconnection: false,
     forceNew: true,
+    autoConnect: false,
     // Ours comes first, because it can say what happened.
     timeout: 2 * OPEN_MS,
     auth: { v: options.speaks, key: options.key, bootId: options.bootId, version: options.version },
+  })
+  // Before the socket's own listener: an event without even a name would throw within the library, where nobody catches it.
+  socket.io.on('packet', (packet) => {
+    if (packet.type === EVENT && packet.data === undefined) packet.data = ['']
   })
   const waiting = new Set<(error: RelayError) => void>()
   const unknown = new Set<string>()
@@ -196,6 +204,7 @@ export function openSession(options: SessionOptions): Session {
     )
   })
 
+  socket.connect()
   return { request, latencyMs: () => (isUp ? latency : null), end }
 }
 
