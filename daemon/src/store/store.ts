@@ -79,5 +79,7 @@ function purge(db: DatabaseSync, before: number): boolean {
       `DELETE FROM message WHERE n IN (SELECT n FROM message ORDER BY n LIMIT ?1) AND is_open = 0 AND at < ?2`,
     )
     .run(PURGE_ROWS, before)
+  // A receipt that nobody heard in all that time ends with its message.
+  if (Number(changes) > 0) db.exec('DELETE FROM owed WHERE n NOT IN (SELECT n FROM message)')
   return Number(changes) >= PURGE_ROWS
 }
