@@ -9,12 +9,14 @@ import { STEPS } from './schema.ts'
 export function createDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 1000 })
   try {
+    // Before anything is written: a newer file stays as it is.
+    const version = versionOf(db, path)
     db.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON',
     )
     // The page cache holds the hot ends of the indexes; a longer log means fewer checkpoints under load.
     db.exec('PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY')
-    migrate(db, path)
+    migrate(db, version)
     // A damaged page shows when it is read: look at the small tables and the structure of the rest now, not later.
     db.prepare('SELECT count(*) FROM agent').get()
     newestIn(db)
@@ -34,13 +36,16 @@ export const newestIn = (db: DatabaseSync): number =>
 export const outboxEpochOf = (db: DatabaseSync): string | undefined =>
   (db.prepare("SELECT value FROM meta WHERE key = 'outbox_epoch'").get() as { value: string } | undefined)?.value
 
-function migrate(db: DatabaseSync, path: string): void {
+function versionOf(db: DatabaseSync, path: string): number {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (version > STEPS.length)
-    throw new RelayError(
-      'VERSION_UNSUPPORTED',
-      `${path} was written by a newer agent-relay (schema ${version}, this one knows ${STEPS.length}): install the newer version again.`,
-    )
+  if (version <= STEPS.length) return version
+  throw new RelayError(
+    'VERSION_UNSUPPORTED',
+    `${path} was written by a newer agent-relay (schema ${version}, this one knows ${STEPS.length}): install the newer version again.`,
+  )
+}
+
+function migrate(db: DatabaseSync, version: number): void {
   for (let step = version; step < STEPS.length; step++)
     db.exec(`BEGIN IMMEDIATE; ${STEPS[step]}; PRAGMA user_version = ${step + 1}; COMMIT`)
 }
