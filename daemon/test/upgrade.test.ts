@@ -74,7 +74,7 @@ test('everything in a file of the first version is there after the upgrade, and 
     onPush: (push) => push.type === 'deliver' && received.push(push.message.body),
   })
   expect(await bob.request('subscribe', {})).toEqual({ waiting: 1 })
-  await expect.poll(() => received).toEqual(['waits for Bob'])
+  await expect.poll(() => received, { timeout: 20_000 }).toEqual(['waits for Bob'])
   bob.close()
 })
 
@@ -137,6 +137,6 @@ test('history that is old enough is gone after a start', async () => {
     JSON.parse((await machine.relay(['history', '--json'])).stdout).entries.map(
       (e: { message: { id: string } }) => e.message.id,
     )
-  await expect.poll(listed).not.toContain(id(1))
+  await expect.poll(listed, { timeout: 20_000 }).not.toContain(id(1))
   expect(await listed(), 'what waits stays').toContain(id(2))
 })

@@ -145,7 +145,7 @@ test('what was purged is in no search, and leaves the index', async () => {
     db.close()
     return count
   }
-  await expect.poll(indexed).toBe(1)
+  await expect.poll(indexed, { timeout: 20_000 }).toBe(1)
   expect(await find()).toEqual([301])
   await store.close()
 })
