@@ -21,7 +21,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
   let shutdowns = 0
   const service = createService({
-    ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore },
+    ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
     status: () =>
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },

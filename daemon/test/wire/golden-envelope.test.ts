@@ -38,7 +38,7 @@ const rowOf = (envelope: Envelope): MessageRow => ({
   ...{ project: envelope.to.project ?? null, via: envelope.to.via ?? null, thread: envelope.thread ?? null },
   ...{ replyTo: envelope.replyTo ?? null, stream: envelope.stream, seq: envelope.seq, trace: envelope.trace },
   ...{ ts: envelope.ts, at: envelope.ts, expiresAt: envelope.ts + envelope.ttlMs, body: envelope.body },
-  ...{ sizeBytes: Buffer.byteLength(envelope.body), reason: null },
+  ...{ sizeBytes: Buffer.byteLength(envelope.body), reason: null, retryOf: null },
 })
 
 const outgoingOf = (envelope: Envelope): Outgoing => ({
