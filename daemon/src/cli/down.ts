@@ -24,7 +24,9 @@ export const command = defineCommand({
     const { pid, queued } = await connection.request('status', {})
     await connection.request('shutdown', {})
     await ended(pid)
-    io.print(`agent-relay is down${queued > 0 ? `; ${queued} messages wait on disk for the next agent-relay up` : ''}.`)
+    io.print(
+      `agent-relay is down${queued > 0 ? `; ${queued === 1 ? '1 message waits' : `${queued} messages wait`} on disk for the next agent-relay up` : ''}.`,
+    )
     return EXIT.ok
   },
 })

@@ -2,7 +2,7 @@
 import { failIn, failOut } from './failure.ts'
 import { type State, wakeBy } from './state.ts'
 import type { Turn } from './turn.ts'
-import { ago, machineName } from './words.ts'
+import { ago, machineName, span } from './words.ts'
 
 /** Fails what is over its time and remembers when the next one will be. */
 export function expire(state: State, turn: Turn): void {
@@ -27,7 +27,7 @@ export function expire(state: State, turn: Turn): void {
         wakeBy(state, entry.expiresAt)
         continue
       }
-      const note = `its time to live ended: ${agent.name} did not take it from its inbox since ${ago(now, entry.acceptedAt)}`
+      const note = `its time to live ended: ${agent.name} did not take it from its inbox within ${span(now - entry.acceptedAt)}`
       failIn(state, agent, entry, { reason: 'EXPIRED', note }, turn)
     }
   }

@@ -3,16 +3,18 @@ import type { DeliveryState } from '@agent-relay/protocol'
 import type { Target } from './routing.ts'
 import { type LocalAgent, type State, selfId } from './state.ts'
 
-/** `3 h ago`; `now` and `then` in ms. */
-export function ago(now: number, then: number): string {
-  const seconds = Math.max(0, Math.round((now - then) / 1000))
-  if (seconds < 5) return 'just now'
-  if (seconds < 90) return `${seconds} s ago`
+/** `3 h`, a second at least. */
+export function span(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000))
+  if (seconds < 90) return `${seconds} s`
   const minutes = Math.round(seconds / 60)
-  if (minutes < 90) return `${minutes} min ago`
+  if (minutes < 90) return `${minutes} min`
   const hours = Math.round(minutes / 60)
-  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} d ago`
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`
 }
+
+/** `3 h ago`; `now` and `then` in ms. */
+export const ago = (now: number, then: number): string => (now - then < 4_500 ? 'just now' : `${span(now - then)} ago`)
 
 export const machineName = (state: State, id: string): string =>
   id === selfId(state)

@@ -2,7 +2,8 @@
 import type { Store } from '../store/store.ts'
 
 const when = (at: number): string => new Date(at).toLocaleString('sv').slice(0, 16)
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+/** `1 message`, `2 messages`. */
+export const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 
 /** What happened and what to do about it, or undefined when nothing did that nobody has taken note of. */
 export function damageReport(store: Store): string | undefined {

@@ -5,7 +5,7 @@ import type { State } from '../core/state.ts'
 import { ago } from '../core/words.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
-import { damageReport } from './damage.ts'
+import { count, damageReport } from './damage.ts'
 import { machineViews } from './views.ts'
 
 type Facts = {
@@ -55,9 +55,10 @@ function health({ state, store, control, failed, now }: Health): string[] {
     if (agent.isPerson || oldest === undefined || now - oldest.acceptedAt < STALE_MS) continue
     const since = ago(now, oldest.acceptedAt)
     lines.push(
-      `${agent.name} has ${agent.waiting.size} messages that nobody took, the oldest from ${since}: agent-relay inbox ${agent.name}`,
+      `${agent.name} has ${count(agent.waiting.size, 'message')} that nobody took, the oldest from ${since}: agent-relay inbox ${agent.name}`,
     )
   }
-  if (failed > 0) lines.push(`${failed} messages failed within a day; their senders were told: agent-relay dead`)
+  if (failed > 0)
+    lines.push(`${count(failed, 'message')} failed within a day, and the sender was told: agent-relay dead`)
   return lines
 }

@@ -11,7 +11,7 @@ const QUIET_MS = 500
 const BUSY_MS = 5_000
 const BUSY_ROWS = 2_000
 /** The thread ends when nobody needed it for so long. */
-const IDLE_MS = 30_000
+const IDLE_MS = 10_000
 
 export type Search = {
   /** Newest first, of everything committed before. Rejects when the history itself cannot be read. */

@@ -52,7 +52,7 @@ export function frameMessage(message: Message, options: FrameOptions): string {
     .filter((entry): entry is [string, string] => entry[1] !== undefined)
     .map(([name, value]) => ` ${name}="${escapeAttribute(value)}"`)
     .join('')
-  const whole = cutBody(visibleText(message.body), options.maxBodyBytes)
+  const whole = cutBody(message, options.maxBodyBytes)
   // Neutralised last: folding makes new line starts.
   const text = neutralise(options.foldAt === undefined ? whole : fold(whole.replaceAll('\t', '    '), options.foldAt))
   return `<relay-message${head}>\n${text}\n</relay-message>\n${footer(isFromPerson(message) ? aPerson : anAgent)}\n`
@@ -74,11 +74,12 @@ const escapeAttribute = (value: string): string =>
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
 
-function cutBody(body: string, maxBytes: number): string {
+function cutBody(message: Message, maxBytes: number): string {
+  const body = visibleText(message.body)
   const sizeBytes = utf8Length(body)
   if (sizeBytes <= maxBytes) return body
   const kept = new TextDecoder().decode(new TextEncoder().encode(body).subarray(0, maxBytes)).replace(/\ufffd+$/, '')
-  return `${kept}\n[cut: ${sizeBytes - utf8Length(kept)} of ${sizeBytes} bytes left out; the whole is in: agent-relay inbox]`
+  return `${kept}\n[cut: ${sizeBytes - utf8Length(kept)} of ${sizeBytes} bytes left out; the whole is in: agent-relay read ${message.id}]`
 }
 
 function fold(text: string, width: number): string {
