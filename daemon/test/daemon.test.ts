@@ -129,7 +129,8 @@ test('what cannot be sent is refused with what to do, and queues nothing', async
     message: expect.stringContaining('"Robert"'),
   })
   expect(await refusal('Robert\n')).toMatchObject({ code: 'UNKNOWN_ADDRESS', message: expect.stringContaining('\\n') })
-  expect(await refusal('#general')).toMatchObject({ code: 'UNSUPPORTED_ADDRESS' })
+  expect(await refusal('#general')).toMatchObject({ code: 'NOT_LINKED' })
+  expect(await refusal('@carol')).toMatchObject({ code: 'NOT_LINKED' })
   expect(await refusal('backend:Robert')).toMatchObject({ code: 'UNKNOWN_ADDRESS' })
   expect(await refusal('backend:*')).toMatchObject({ code: 'EMPTY_AUDIENCE' })
   expect(await refusal('Robert', 'x'.repeat(256 * 1024 + 1))).toMatchObject({ code: 'TOO_LARGE' })

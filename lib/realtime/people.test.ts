@@ -294,12 +294,14 @@ test('what a connected machine leaves unanswered is said again', async () => {
   const { id } = await sendAsPerson(await ofOlga(), { to: agent, body: 'are you there?' })
   await client.until(() => client.delivered.length === 1)
   await relay(client, [to({ user: 'nobody' }, 0)])
-  await client.until(() => client.said.receipts.length === 1)
+  // Beside the acknowledgement, or with what is owed at a connection: both may come.
+  await client.until(() => client.said.receipts.length > 0 && ackedTo(client) === 0)
+  const told = client.said.receipts.length
   const before = new Date(Date.now() - 120_000)
   await database.db.dashboardMessage.update({ where: { id }, data: { storedAt: before } })
   await database.db.owedReceipt.updateMany({ where: { machineId: client.machine.id }, data: { createdAt: before } })
   await remind(database.db)
-  await client.until(() => client.delivered.length === 2 && client.said.receipts.length === 2)
+  await client.until(() => client.delivered.length > 1 && client.said.receipts.length > told)
   expect(client.delivered[1]?.id).toBe(id)
 })
 

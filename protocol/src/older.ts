@@ -11,8 +11,8 @@ export const errorIn = (version: number, error: WireError): WireError => {
 
 export function rosterIn(version: number, roster: Roster): Roster {
   if (version >= 2) return roster
-  const { cloud: _, people: __, channels: ___, ...known } = roster
-  return known
+  const { cloud, people: _, channels: __, ...known } = roster
+  return { ...known, machines: known.machines.filter(({ id }) => id !== cloud) }
 }
 
 /** A delta of people alone stays, empty: the version that it brings is the base of the next. */
