@@ -4,6 +4,7 @@ import { createSignInLink } from '#lib/auth/local-link.ts'
 import { signInOptions } from '#lib/auth/sign-in-options.ts'
 import { getDb } from '#lib/db/client.ts'
 import { env } from '#lib/env.ts'
+import { refuseUnknown } from '#lib/http/api-door.ts'
 import { closable } from '#lib/http/close-server.ts'
 import { listen } from '#lib/http/listen.ts'
 import { servePackage } from '#lib/http/package-file.ts'
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
     if (isSocketPath(pathname)) return
     enterRequest(request, response, log)
     setSecurityHeaders(response, { isHttps })
+    if (refuseUnknown(request, response, pathname)) return
     if (pathname === paths.api.package()) void servePackage(request, response)
     else void handle(request, response)
   })

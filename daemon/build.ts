@@ -108,9 +108,15 @@ setTimeout(() => module.flushCompileCache(), 1000).unref()
 /** One file per frame and result, named as in the protocol's source. */
 function writeSchemas(): void {
   mkdirSync(join(dist, 'schema'))
-  for (const [name, schema] of Object.entries(local)) {
+  const results = Object.entries(local.localResults).map(([type, result]) => [
+    `${type}.ok`,
+    local.Ok.extend({ result }),
+  ])
+  for (const [name, schema] of [...Object.entries(local), ...results]) {
     if (!(schema instanceof z.ZodType)) continue
-    const file = `${name.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase()}.json`
+    const file = `${String(name)
+      .replace(/([a-z])([A-Z])/g, '$1-$2')
+      .toLowerCase()}.json`
     const json = { title: name, ...z.toJSONSchema(schema, { target: 'draft-2020-12' }) }
     writeFileSync(join(dist, 'schema', file), `${JSON.stringify(json, null, 2)}\n`)
   }

@@ -17,6 +17,7 @@ export class DomainError extends Error {
 
 const httpStatus: Partial<Record<ErrorCode, number>> = {
   BAD_REQUEST: 400,
+  UNKNOWN_FRAME: 400,
   NAME_INVALID: 400,
   UNKNOWN_ADDRESS: 404,
   UNSUPPORTED_ADDRESS: 400,
@@ -28,11 +29,13 @@ const httpStatus: Partial<Record<ErrorCode, number>> = {
   PLAN_LIMIT: 403,
   POLICY_REFUSED: 403,
   NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
   CONFLICT: 409,
   NAME_TAKEN: 409,
   FENCED: 409,
   EXPIRED: 410,
   TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
   VERSION_UNSUPPORTED: 426,
   RATE_LIMITED: 429,
   MAILBOX_FULL: 429,

@@ -15,24 +15,26 @@ import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
+import { historyMs, keepHistoryFor } from './service/retention.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
 import { statusView } from './service/status.ts'
 import { openStore } from './store/store.ts'
 import { version } from './version.ts'
 
-/** Finished history is looked through for what is old enough to go, a little at a time. */
-const PURGE_MS = 60_000
+/** How often the clock is written down while mail waits. */
+const MARK_MS = 60_000
 /** How late a daemon notices at most that its machine has slept. */
 const CATCH_UP_MS = 10_000
 
 async function main(): Promise<void> {
   process.umask(0o077)
   const environment = readEnvironment()
+  const keepMs = historyMs(environment.history)
   const paths = openHome(environment.home)
   const lock = lockHome(paths)
   const log = openLog(paths.log, environment.logLevel, process.argv.includes('--foreground'))
-  const stop = await start(paths, log)
+  const stop = await start({ paths, log, keepMs })
   let isStopping = false
   const end = (reason: string): void => {
     if (isStopping) return
@@ -57,11 +59,11 @@ async function main(): Promise<void> {
 
 let stopRequested = (): void => undefined
 
+type Start = { paths: HomePaths; log: Log /** How long finished messages stay. */; keepMs: number }
+
 /** Opens everything in the order of need; gives back how to close it. */
-async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
+async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>> {
   const store = openStore(paths.db, { index: paths.search, warn: (text) => log.warn(text) })
-  if (store.movedAside !== undefined)
-    log.error(`relay.db was broken and is now ${store.movedAside}: what was queued in it is not sent`)
   const clock = systemClock()
   try {
     store.startClock(clock.startedAt)
@@ -104,10 +106,10 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
     open: (connection, proof) => openSession(service, connection, proof),
   })
   readyAt = performance.now()
-  const purge = setInterval(() => {
-    while (store.purge(Date.now()));
+  const stopPurging = keepHistoryFor(keepMs, { store, log, now: clock.now })
+  const timeKeeping = setInterval(() => {
     if (hasMail(service.engine.state())) markTime()
-  }, PURGE_MS).unref()
+  }, MARK_MS).unref()
   const catchUp = setInterval(() => {
     if (clock.catchUp()) service.engine.submit({ type: 'tick' })
   }, CATCH_UP_MS).unref()
@@ -120,7 +122,8 @@ async function start(paths: HomePaths, log: Log): Promise<() => Promise<void>> {
   }
   log.info('ready', { pid: process.pid, version })
   return async () => {
-    clearInterval(purge)
+    stopPurging()
+    clearInterval(timeKeeping)
     clearInterval(catchUp)
     await runHost.stop()
     await control.leave()

@@ -193,18 +193,3 @@ test('a line that is no request is answered by what is wrong with it, and ends t
     expect(JSON.parse(answer)).toMatchObject({ type: 'error', id: null, code })
   }
 })
-
-test('a broken database is moved aside, said loudly, and the daemon goes on with a fresh one', async () => {
-  const daemon = await lab.start(home)
-  const alice = await lab.connect(home, 'Alice')
-  await alice.request('send', { to: 'Alice', body: 'lost with the file' })
-  daemon.child.kill('SIGTERM')
-  await daemon.end()
-  writeFileSync(homePaths(home).db, 'this is no database, and it is long enough to look like one'.repeat(100))
-  const again = await lab.start(home)
-  const fresh = await lab.connect(home, 'Alice')
-  expect((await fresh.request('status', {})).pid).toBe(again.child.pid)
-  expect((await fresh.request('inbox', {})).entries).toEqual([])
-  again.child.kill('SIGTERM')
-  expect((await again.end()).said).toContain('relay.db was broken')
-})

@@ -120,5 +120,21 @@ test('a place in a stream that a crash forgot was sent is not given to the next 
   }
 })
 
+test('a machine that lost its inbox gets what waits for it, however many messages the stream had before', () => {
+  const world = twoMachines(1)
+  for (let i = 0; i < 700; i++) {
+    world.send('a')
+    if (i % 20 === 0) world.settle(0.01)
+  }
+  world.settle(0.1)
+  world.down('b')
+  for (let i = 0; i < 3; i++) world.send('a')
+  world.wipe('b')
+  world.settle(0.2)
+  expect(world.inboxOf('b')).toEqual(world.queued.a.slice(-3))
+  expect(world.machines.a.state.outCount).toBe(0)
+  world.close()
+})
+
 /** Ids of this world count up: their last group is the order of sending. */
 const bySending = (a: string, b: string): number => (a.slice(-12) < b.slice(-12) ? -1 : 1)

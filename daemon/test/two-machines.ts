@@ -224,7 +224,7 @@ export function twoMachines(seed: number) {
     }
   }
 
-  for (const machine of Object.values(machines)) {
+  function register(machine: Machine): void {
     up(machine)
     turn(machine, {
       type: 'register',
@@ -242,6 +242,7 @@ export function twoMachines(seed: number) {
     })
     turn(machine, { type: 'claims', results: [{ ok: true, name: NAMES[machine.side], epoch: 1 }] })
   }
+  for (const machine of Object.values(machines)) register(machine)
 
   return {
     machines,
@@ -253,6 +254,13 @@ export function twoMachines(seed: number) {
     up: (side: Side) => up(machines[side]),
     link,
     unlink,
+    /** Its disk is gone; the daemon starts with an empty one. */
+    wipe(side: Side) {
+      const machine = machines[side]
+      machine.store = openStore(':memory:')
+      restart(machine)
+      register(machine)
+    },
     down(side: Side) {
       const machine = machines[side]
       if (!machine.isUp) return

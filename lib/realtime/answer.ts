@@ -6,8 +6,8 @@ import type { Log } from './log.ts'
 
 type Handler<I, O> = (input: I) => Promise<O> | O
 type Register = {
-  on(event: string, listener: (input: unknown, reply?: unknown) => void): unknown
-  onAny(listener: (event: string, ...args: unknown[]) => void): unknown
+  on(event: string, listener: (...args: unknown[]) => void): unknown
+  onAny(listener: (event: unknown, ...args: unknown[]) => void): unknown
 }
 
 /** Frames of one kind that one socket may have unanswered; the next are refused until some are. */
@@ -55,7 +55,9 @@ const maxUnknown = 16
 export function answering(socket: Register, log: Log, speaks = CONTROL_VERSION): Answering {
   const known = new Set<string>()
   const unknown = new Set<string>()
-  socket.onAny((event, ...args) => {
+  socket.onAny((given, ...args) => {
+    // Socket.IO takes a number for a name. What is thrown here would end the process.
+    const event = String(given)
     if (known.has(event)) return
     const reply = args.at(-1)
     if (typeof reply === 'function') reply({ ok: false, error: errorIn(speaks, unknownFrame(event)) })
@@ -69,7 +71,10 @@ export function answering(socket: Register, log: Log, speaks = CONTROL_VERSION):
       known.add(event)
       const take = bucket(rate)
       let open = 0
-      socket.on(event, async (raw, reply) => {
+      socket.on(event, async (...args) => {
+        // Socket.IO puts the way to answer last, behind however many arguments came, also behind none.
+        const reply = args.at(-1)
+        const raw = args[0] === reply ? undefined : args[0]
         const send = (answer: Answer<unknown>) => {
           if (typeof reply !== 'function') return
           reply(answer.ok ? answer : { ok: false, error: errorIn(speaks, answer.error) })

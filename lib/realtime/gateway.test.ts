@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RelayResult, Returned } from '@agent-relay/protocol'
+import type { Socket as ClientSocket } from 'socket.io-client'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { UserActor } from '#lib/services/context.ts'
 import { revokeMachine } from '#lib/services/machines/revoke-machine.ts'
@@ -239,6 +240,36 @@ test('malformed frames are answered and do not end the socket', async () => {
   ] as const)
     expect(await alice.ask(event, frame as never)).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } })
   expect(await alice.ask('heartbeat', { at: 5 })).toMatchObject({ ok: true, value: { at: 5 } })
+})
+
+test('fuzzing found: a frame without an argument, or with too many, was never answered', async () => {
+  const alice = await connect(await link())
+  const ask = (...args: unknown[]) =>
+    new Promise((resolve) => (alice.socket as ClientSocket).emit('heartbeat', ...args, resolve))
+  expect(await ask()).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } })
+  expect(await ask({ at: 1 }, 'more', null)).toMatchObject({ ok: true, value: { at: 1 } })
+})
+
+test('fuzzing found: an event whose name is a number ended the process', async () => {
+  const alice = await connect(await link())
+  const answer = new Promise((resolve) => (alice.socket as ClientSocket).emit(5 as never, {}, resolve))
+  expect(await answer).toMatchObject({ ok: false, error: { code: 'UNKNOWN_FRAME' } })
+})
+
+test('fuzzing found: a NUL in the name to release was a failure of ours', async () => {
+  const alice = await connect(await link())
+  const answer = await alice.ask('agents.release', { name: 'A\0' })
+  expect(answer).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } })
+})
+
+test('an unknown event is answered by what is unknown, and passed over when nobody asked', async () => {
+  const alice = await connect(await link())
+  ;(alice.socket as ClientSocket).emit('teleport', {})
+  const answer = new Promise((resolve) => (alice.socket as ClientSocket).emit('teleport', {}, resolve))
+  expect(await answer).toMatchObject({
+    ok: false,
+    error: { code: 'UNKNOWN_FRAME', message: expect.stringContaining('"teleport"') },
+  })
 })
 
 test('what comes for a machine that does not keep up waits in its mailbox, and follows when it does', async () => {

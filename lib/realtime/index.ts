@@ -41,6 +41,8 @@ type Options = {
   db?: Db
   /** ms between engine pings. */
   pingIntervalMs?: number
+  /** ms that a connection has to ask for a namespace. */
+  connectTimeoutMs?: number
 }
 
 /** Serves Socket.IO at SOCKET_PATH of this server. One control plane process per database: sessions that another left are ended. */
@@ -49,6 +51,7 @@ export async function startRealtime({
   log,
   db = getDb(),
   pingIntervalMs = 25_000,
+  connectTimeoutMs = 10_000,
 }: Options): Promise<Realtime> {
   const node = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`
   await endSessions(db, { notOfNode: node })
@@ -60,7 +63,7 @@ export async function startRealtime({
     perMessageDeflate: false,
     maxHttpBufferSize: MAX_SOCKET_BUFFER_BYTES,
     destroyUpgrade: false,
-    connectTimeout: 10_000,
+    connectTimeout: connectTimeoutMs,
     pingInterval: pingIntervalMs,
     allowRequest: (request, answer) => answer(null, !isClosing && isAllowed(request)),
   })

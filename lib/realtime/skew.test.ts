@@ -2,7 +2,7 @@
 import { sign } from 'node:crypto'
 import { controlProofText, DASHBOARD_AGENT, MACHINES_NAMESPACE, SOCKET_PATH } from '@agent-relay/protocol'
 import { golden } from '@agent-relay/protocol/fixtures'
-import { asVersion1, eventOf, type Packet, readPacket, transcript } from '@agent-relay/protocol/transcripts'
+import { asVersion1, eventOf, type Packet, payloadOf, readPacket, transcript } from '@agent-relay/protocol/transcripts'
 import { io } from 'socket.io-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { revokeMachine } from '#lib/services/machines/revoke-machine.ts'
@@ -45,24 +45,17 @@ test.each([0, 3, 99])('version %i is refused with what is spoken and the command
 test('a recorded daemon of version 1 hears what the gateway of its time said, and nothing that it does not know', async () => {
   const bob = await connectMachine(gateway.url, org.bob)
   await bob.claim('Bob')
-  const minimal = golden('envelope/envelope.minimal')
+  const recording = transcript('control-1', 'session')
   /** What others do when the recording has come to its consequence. */
   const causes: Record<string, () => Promise<unknown>> = {
     async returned() {
       // What only version 2 knows goes first, so that it would come first.
       await bob.ask('return', golden('control/return.heard'))
-      await bob.ask('return', golden('control/returned.usual').batch)
+      await bob.ask('return', payloadOf(recording, 'returned').batch)
     },
-    deliver: () => bob.ask('relay', { envelopes: [backTo('Alice')] }),
+    deliver: () => bob.ask('relay', payloadOf(recording, 'deliver')),
     goodbye: () => revokeMachine(contextOf(database.db, org.owner), { org: org.orgId, machineId: org.alice.id }),
   }
-  const backTo = (agent: string) => ({
-    ...{ ...minimal, id: '0199c0de-0000-7000-8000-000000000030', body: 'hello yourself' },
-    from: { machine: org.bob.id, agent: 'Bob', epoch: 1 },
-    to: { machine: org.alice.id, agent },
-    stream: `bob>alice@${org.alice.id}`,
-  })
-
   const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}${SOCKET_PATH}/?EIO=4&transport=websocket`)
   const heard: Packet[] = []
   const taken = new Set<Packet>()
@@ -87,7 +80,7 @@ test('a recorded daemon of version 1 hears what the gateway of its time said, an
 
   const asked = new Map<number | undefined, string>()
   let challenge = { data: [] } as unknown as Packet
-  for (const { isOpener, text } of transcript('control-1', 'session')) {
+  for (const { isOpener, text } of recording) {
     const recorded = readPacket(text) as Packet
     const event = eventOf(recorded)
     if (isOpener && recorded.kind === 'ack') {

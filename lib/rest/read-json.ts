@@ -5,15 +5,28 @@ const usualBytes = 64 * 1024
 
 /**
  * The checked JSON body; stops reading where it becomes too long, whatever its headers promise.
- * @throws DomainError BAD_REQUEST naming the field, TOO_LARGE
+ * @throws DomainError BAD_REQUEST naming the field, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
  */
 export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxBytes = usualBytes): Promise<T> {
+  // A client that names none is believed; one that names another sends something else, or a form of a foreign page.
+  const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== undefined && type !== '' && !/^application\/([\w.-]+\+)?json$/.test(type))
+    throw new DomainError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `The body came as ${type.slice(0, 60)}: send JSON with Content-Type: application/json.`,
+    )
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw new DomainError('TOO_LARGE', `The body is over ${maxBytes} bytes: send less at once.`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength
+      if (size > maxBytes) throw new DomainError('TOO_LARGE', `The body is over ${maxBytes} bytes: send less at once.`)
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause
+    // Whoever asked is gone; nobody reads this, and it is no defect of ours.
+    throw new DomainError('BAD_REQUEST', 'The body ended before its length: send all of it.', { cause })
   }
   let value: unknown
   try {

@@ -53,7 +53,7 @@ type Call = {
 async function call<T>(route: Route, { body, method, headers = {}, params = {}, query = '' }: Call = {}) {
   const request = new Request(`http://localhost:3000/api/x${query}`, {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: { 'x-forwarded-for': '192.0.2.7', ...headers },
+    headers: { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.7', ...headers },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const response = await route(request, { params: Promise.resolve(params) })
@@ -225,6 +225,36 @@ describe('agents', () => {
     const machine = await newMachine('bad')
     const answer = await call<Failure>(postAgent, { ...agentsOf('acme'), headers: bearer(machine), body })
     expect(answer).toMatchObject({ status, body: { error: { code, requestId: expect.any(String) } } })
+  })
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
+    'a body that says it is %s is not read as JSON',
+    async (type) => {
+      const headers = { ...bearer(await newMachine('form')), 'content-type': type }
+      const answer = await call<Failure>(postAgent, { ...agentsOf('acme'), headers, body: { name: 'Form' } })
+      expect(answer).toMatchObject({ status: 415, body: { error: { code: 'UNSUPPORTED_MEDIA_TYPE' } } })
+    },
+  )
+
+  test('fuzzing found: a body that was cut off was logged as a defect', async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"name":'))
+        controller.error(new Error('aborted'))
+      },
+    })
+    const headers = { ...bearer(await newMachine('cut')), 'content-type': 'application/json' }
+    const request = new Request('http://localhost:3000/x', {
+      method: 'POST',
+      headers,
+      body,
+      duplex: 'half',
+    } as RequestInit)
+    const answer = await postAgent(request, { params: Promise.resolve({ org: 'acme' }) })
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({
+      error: { code: 'BAD_REQUEST', message: expect.stringContaining('ended before') },
+    })
   })
 
   test('another organization is not found, with whatever key', async () => {

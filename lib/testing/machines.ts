@@ -47,15 +47,22 @@ export const testLog: Log = {
   error: (fields, message) => console.error(message, fields),
 }
 
-export type TestGateway = { url: string; realtime: Realtime; close(): Promise<void> }
+type GatewayOptions = { port?: number; pingIntervalMs?: number; connectTimeoutMs?: number; log?: Log }
+export type TestGateway = {
+  url: string
+  realtime: Realtime
+  /** TCP connections that are open. */
+  connections(): Promise<number>
+  close(): Promise<void>
+}
 
 /** A gateway on a free port (or on `port`, to come back where another was). */
 export async function startGateway(
   db: Db,
-  { port = 0, ...options }: { port?: number; pingIntervalMs?: number } = {},
+  { port = 0, log = testLog, ...options }: GatewayOptions = {},
 ): Promise<TestGateway> {
   const http: Server = createServer((_, response) => response.writeHead(404).end())
-  const realtime = await startRealtime({ httpServer: http, log: testLog, db, ...options })
+  const realtime = await startRealtime({ httpServer: http, log, db, ...options })
   http.listen(port, '127.0.0.1')
   await once(http, 'listening')
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
@@ -64,7 +71,11 @@ export async function startGateway(
     http.closeAllConnections()
     await new Promise((resolve) => http.close(resolve))
   }
-  return { url, realtime, close }
+  const connections = () =>
+    new Promise<number>((resolve, reject) =>
+      http.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    )
+  return { url, realtime, connections, close }
 }
 
 export type MachineClient = {

@@ -204,7 +204,7 @@ export const machineFrames = {
   },
   'agents.claim': { input: z.object({ agent: AgentClaim }), value: z.object({ result: ClaimResult }) },
   'agents.status': { input: z.object({ changes: z.array(AgentStatusChange).max(MAX_NAMES) }), value: Done },
-  'agents.release': { input: z.object({ name: z.string().max(64) }), value: Done },
+  'agents.release': { input: z.object({ name: AgentName }), value: Done },
   'channels.join': { input: ChannelMembership, value: ChannelJoined },
   'channels.leave': { input: ChannelMembership, value: ChannelLeft },
   'channels.history': { input: ChannelHistoryQuery, value: ChannelHistory },

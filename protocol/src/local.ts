@@ -301,10 +301,10 @@ export const localResults = {
   wait: z.object({ messages: z.array(SentMessage), isReached: z.boolean() }),
   subscribe: z.object({ waiting: z.int().nonnegative() }),
   mark: z.object({ marked: z.int().nonnegative() }),
-  inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry) }),
-  /** `notice`: why something may be missing. */
+  /** `notice`, here and below: why something may be missing. */
+  inbox: z.object({ agent: z.string(), entries: z.array(InboxEntry), notice: z.string().optional() }),
   history: z.object({ entries: z.array(HistoryEntry), notice: z.string().optional() }),
-  read: z.object({ entry: HistoryEntry, notice: z.string().optional() }),
+  read: z.object({ entry: HistoryEntry }),
   dead: z.object({ entries: z.array(HistoryEntry), notice: z.string().optional() }),
   'dead.retry': z.object({ message: SentMessage, retryOf: MessageId }),
   'dead.drop': z.object({ dropped: z.int().nonnegative() }),

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { casesOf, golden } from '../fixtures/index.ts'
 import { asVersion1 } from '../transcripts/index.ts'
+import { machineFrames } from './control.ts'
 import { codeIn, ErrorCode } from './errors.ts'
+import { localResults } from './local.ts'
 import { deltaIn, envelopeIn, errorIn, returnIn, rosterIn } from './older.ts'
 import {
   CONTROL_VERSION,
@@ -20,6 +22,18 @@ test('the tables end with the version that is spoken, and the one before is spok
     expect(table.map(({ v }) => v)).toEqual(Array.from({ length: newest }, (_, n) => n + 1))
     expect(oldest).toBe(newest - 1)
   }
+})
+
+test.each([
+  ['controlVersions', controlVersions, Object.keys(machineFrames)],
+  ['localVersions', localVersions, Object.keys(localResults)],
+])('every frame stands in one row of %s', (name, table, frames) => {
+  const rows = table.flatMap((row) => row.frames)
+  for (const frame of frames)
+    expect(
+      rows.filter((one) => one === frame),
+      `${frame}: add it to the newest row of ${name} in versions.ts`,
+    ).toHaveLength(1)
 })
 
 describe('a program of version 1 accepts', () => {

@@ -51,3 +51,13 @@ export function readPacket(text: string): Packet | undefined {
 /** The name of an event packet. */
 export const eventOf = ({ kind, data }: Packet): string | undefined =>
   kind === 'event' ? ((data as unknown[])[0] as string) : undefined
+
+/** The payload of the first event of this name that was said so. Throws when there is none. */
+// biome-ignore lint/suspicious/noExplicitAny: its type is the event's
+export function payloadOf(said: Said[], event: string): any {
+  for (const { text } of said) {
+    const packet = readPacket(text)
+    if (packet !== undefined && eventOf(packet) === event) return (packet.data as unknown[])[1]
+  }
+  throw new Error(`the transcript has no event ${event}`)
+}

@@ -32,12 +32,13 @@ export const command = defineCommand({
     return withDaemon(async (connection) => {
       const ask = (after?: string) =>
         connection.request('inbox', { limit, ...(name && { agent: name }), ...(after && { after }) })
-      const { agent, entries } = await ask()
+      const { agent, entries, notice } = await ask()
       const print = (entry: Entry) => io.print(entryText(entry, connection, io))
-      if (options.json && !options.follow) io.printJson({ agent, entries })
+      if (options.json && !options.follow) io.printJson({ agent, entries, ...(notice !== undefined && { notice }) })
       else if (options.json) for (const entry of entries) io.printJson({ agent, ...entry })
       else if (entries.length === 0) io.say(`Nothing has arrived for ${agent} yet.`)
       else for (const entry of entries) print(entry)
+      if (notice !== undefined) io.say(`Note: ${notice}`)
       if (!options.follow) return EXIT.ok
       await follow(connection, { ask, last: entries.at(-1)?.message.id }, (entry) =>
         options.json ? io.printJson({ agent, ...entry }) : print(entry),

@@ -42,12 +42,17 @@ export function listLines(entries: readonly Entry[], { columns, paint }: Pick<Io
   })
 }
 
-/** `Alice → Bob@carol-lt`, `Alice → #general (Bob)`; a machine is named when it is another one. */
+/** `Alice → Bob@carol-lt`, `Alice → #general (Bob)`, `@dana → Alice`; a machine is named when it is another one. */
 function parties({ message, toMachine, way }: Entry): string {
-  const from = way === 'in' ? `${message.from}@${message.fromMachine}` : message.from
-  const to = way === 'out' ? `${message.to}@${toMachine}` : message.to
-  return visibleText(`${from} → ${message.via === undefined ? to : `${message.via} (${to})`}`)
+  const from = at(message.from, way === 'in' ? message.fromMachine : undefined)
+  const to = at(message.to, way === 'out' ? toMachine : undefined)
+  const isCopy = message.via !== undefined && message.via !== message.to
+  return visibleText(`${from} → ${isCopy ? `${message.via} (${to})` : to}`)
 }
+
+/** People and channels are on no machine of their own. */
+const at = (name: string, machine: string | undefined): string =>
+  machine === undefined || /^[@#]/.test(name) ? name : `${name}@${machine}`
 
 function stateOf(state: Entry['state'], paint: Paint): string {
   if (state === 'failed') return paint('red', state)

@@ -20,13 +20,12 @@ export const command = defineCommand({
   examples: ['agent-relay read 019abc12', 'agent-relay read 019abc12 --json | jq -r .entry.message.body'],
   async run({ args: [message = ''], options }, io) {
     return withDaemon(async (connection) => {
-      const { entry, notice } = await connection.request('read', { message })
+      const { entry } = await connection.request('read', { message })
       const isFromMe = connection.agent?.toLowerCase() === entry.message.from.toLowerCase()
-      if (options.json) io.printJson({ entry, ...(notice !== undefined && { notice }) })
+      if (options.json) io.printJson({ entry })
       else if (connection.agent !== null && !isFromMe)
         io.print(frameMessage(entry.message, { isRedelivered: false, maxBodyBytes: 256 * 1024 }).trimEnd())
       else for (const line of wholeLines(entry, connection.agent !== null, io.paint)) io.print(line)
-      if (notice !== undefined) io.say(`Note: ${notice}`)
       return EXIT.ok
     })
   },

@@ -1,8 +1,7 @@
 /** One connection to the daemon of a home: requests with their answers, and what the daemon pushes. No schema library at run time. */
 import { createConnection, type Socket } from 'node:net'
-import type { WireError } from '@agent-relay/protocol'
 import type { Deliver, LocalRequest, LocalResults, RunExit, RunOutput, ServerFrame } from '@agent-relay/protocol/local'
-import { LOCAL_VERSION, OLDEST_LOCAL_VERSION } from '@agent-relay/protocol/versions'
+import { isKnownIn, LOCAL_VERSION, localVersions, OLDEST_LOCAL_VERSION } from '@agent-relay/protocol/versions'
 import type { z } from 'zod'
 import { fromWire, RelayError } from '../errors.ts'
 import { checkSocketFolder } from '../home/files.ts'
@@ -56,7 +55,6 @@ async function dial({ socket: path, client, agent, onPush }: ConnectionOptions, 
   const waiting = new Map<number, Waiting>()
   let nextId = 1
   let failure: Error | undefined
-  let daemon = ''
   type Greeting = { agent: string | null; daemon: string }
   let settleWelcome: { resolve: (welcome: Greeting) => void; reject: (error: Error) => void } | undefined
   const welcome = new Promise<Greeting>((resolve, reject) => {
@@ -80,7 +78,7 @@ async function dial({ socket: path, client, agent, onPush }: ConnectionOptions, 
     else if (frame.type === 'ok') answer(frame.id)?.resolve(frame.result as never)
     else if (frame.type === 'error') {
       const asked = frame.id === null ? undefined : answer(frame.id)
-      if (asked) asked.reject(version < LOCAL_VERSION ? older(frame, daemon) : fromWire(frame))
+      if (asked) asked.reject(fromWire(frame))
       else {
         // Not about a request: the daemon closes the connection after it.
         failure = fromWire(frame)
@@ -106,7 +104,6 @@ async function dial({ socket: path, client, agent, onPush }: ConnectionOptions, 
 
   write({ type: 'hello', v: version, client, ...(agent && { agent }) })
   const greeting = await welcome
-  daemon = greeting.daemon
   return {
     agent: greeting.agent,
     version,
@@ -117,6 +114,8 @@ async function dial({ socket: path, client, agent, onPush }: ConnectionOptions, 
           reject(failure ?? daemonDown(undefined, path))
           return
         }
+        if (version < LOCAL_VERSION && !isKnownIn(localVersions, version, type))
+          return reject(notKnown(type, greeting.daemon))
         const id = nextId++
         waiting.set(id, { resolve, reject })
         write({ type, id, ...fields })
@@ -140,14 +139,11 @@ function readLines(socket: Socket, onLine: (line: string) => void): void {
   })
 }
 
-/** What a daemon of the version before does not understand is most often what only this version asks for. */
-function older(error: WireError, daemon: string): RelayError {
-  if (error.code !== 'BAD_REQUEST') return fromWire(error)
-  return new RelayError(
+const notKnown = (type: string, daemon: string): RelayError =>
+  new RelayError(
     'VERSION_UNSUPPORTED',
-    `The daemon (${daemon}) is older than this agent-relay and did not understand: ${error.message} Next: agent-relay down, then agent-relay up`,
+    `The daemon (${daemon}) is older than this agent-relay and knows no ${type}. Next: agent-relay down, then agent-relay up`,
   )
-}
 
 function daemonDown(code: string | undefined, path: string): RelayError {
   if (code === 'EACCES')

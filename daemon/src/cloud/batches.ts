@@ -181,16 +181,17 @@ function furthest(acks: ReturnBatch['acks']): ReturnBatch['acks'] {
 }
 
 /**
- * As many frames as are needed. Acknowledgements are in the last ones: a refusal that is read after the acknowledgement which
- * covers it would find its message accepted.
+ * As many frames as are needed. Acknowledgements begin in the last frame with receipts: a refusal that is read after the
+ * acknowledgement which covers it would find its message accepted.
  */
 function split({ acks, gaps, receipts, heard }: Required<ReturnBatch>): ReturnBatch[] {
   const framesOf = (all: unknown[]): number => Math.ceil(all.length / MAX_BATCH)
-  const count = Math.max(1, framesOf(acks), framesOf(gaps), framesOf(receipts), framesOf(heard))
+  const firstAcks = Math.max(0, framesOf(receipts) - 1)
+  const count = Math.max(1, firstAcks + framesOf(acks), framesOf(receipts), framesOf(gaps), framesOf(heard))
   return Array.from({ length: count }, (_, n) => {
-    const part = <T>(all: T[], frame = n): T[] => all.slice(frame * MAX_BATCH, (frame + 1) * MAX_BATCH)
-    const ackFrame = n - (count - framesOf(acks))
-    const batch = { acks: ackFrame < 0 ? [] : part(acks, ackFrame), gaps: part(gaps), receipts: part(receipts) }
+    const part = <T>(all: T[], frame = n): T[] =>
+      frame < 0 ? [] : all.slice(frame * MAX_BATCH, (frame + 1) * MAX_BATCH)
+    const batch = { acks: part(acks, n - firstAcks), gaps: part(gaps), receipts: part(receipts) }
     return heard.length > n * MAX_BATCH ? { ...batch, heard: part(heard) } : batch
   })
 }

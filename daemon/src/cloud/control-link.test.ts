@@ -10,6 +10,7 @@ import {
   controlProofText,
   type Envelope,
   type Proof,
+  type ReturnBatch,
   type Roster,
   type RosterDelta,
   SOCKET_PATH,
@@ -303,6 +304,26 @@ describe('what is carried', () => {
     const ack = (upTo: number) => ({ stream: 's', outboxEpoch: 'e', upTo, to: 'm2' })
     await Promise.all([3, 9, 5].map((upTo) => link.giveBack({ acks: [ack(upTo)], gaps: [], receipts: [] })))
     expect((await sent)[0]).toEqual({ acks: [ack(9)], gaps: [], receipts: [] })
+  })
+
+  test('a refusal is never read after the acknowledgement that covers it, however many frames they need', async () => {
+    const { link } = await connected()
+    const frames: ReturnBatch[] = []
+    plane.on('return', (batch: ReturnBatch) => frames.push(batch))
+    const receipts = Array.from({ length: 1200 }, (_, n) => ({
+      id: envelope(n).id,
+      state: 'failed' as const,
+      to: 'm2',
+    }))
+    const heard = Array.from({ length: 700 }, (_, n) => ({ id: envelope(n).id, state: 'seen' as const, to: 'm2' }))
+    const acks = Array.from({ length: 600 }, (_, n) => ({ stream: `s${n}`, outboxEpoch: 'e', upTo: 1, to: 'm2' }))
+    await link.giveBack({ acks, gaps: [], receipts, heard })
+    expect(frames.map((frame) => [frame.receipts.length, frame.heard?.length ?? 0, frame.acks.length])).toEqual([
+      [512, 512, 0],
+      [512, 188, 0],
+      [176, 0, 512],
+      [0, 0, 88],
+    ])
   })
 
   test('an unreadable envelope does not keep the others of its batch', async () => {

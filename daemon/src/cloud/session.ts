@@ -8,8 +8,10 @@ import {
   type ControlEvents,
   controlFrames,
   controlProofText,
+  controlVersions,
   HEARTBEAT_DEAD_MS,
   HEARTBEAT_MS,
+  isKnownIn,
   MACHINES_NAMESPACE,
   type MachineEvents,
   SOCKET_PATH,
@@ -26,6 +28,9 @@ import { unreachable } from './trouble.ts'
 const OPEN_MS = 15_000
 /** Shorter than HEARTBEAT_DEAD_MS, so that a request ends before the connection is given up. */
 const ANSWER_MS = 20_000
+
+/** Socket.IO's packet type of an event. */
+const EVENT = 2
 
 /** So many kinds of unknown events are told of; a server that makes up names cannot fill the log. */
 const MAX_UNKNOWN = 16
@@ -67,9 +72,14 @@ export function openSession(options: SessionOptions): Session {
     transports: ['websocket'],
     reconnection: false,
     forceNew: true,
+    autoConnect: false,
     // Ours comes first, because it can say what happened.
     timeout: 2 * OPEN_MS,
     auth: { v: options.speaks, key: options.key, bootId: options.bootId, version: options.version },
+  })
+  // Before the socket's own listener: an event without even a name would throw within the library, where nobody catches it.
+  socket.io.on('packet', (packet) => {
+    if (packet.type === EVENT && packet.data === undefined) packet.data = ['']
   })
   const waiting = new Set<(error: RelayError) => void>()
   const unknown = new Set<string>()
@@ -101,6 +111,7 @@ export function openSession(options: SessionOptions): Session {
   function request<E extends keyof MachineEvents>(event: E, input: Input<E>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (isEnded || !isUp) return reject(lastWord ?? new RelayError('NOT_CONNECTED', `Not connected to ${url}.`))
+      if (!isKnownIn(controlVersions, options.speaks, event)) return reject(notKnown(url, event))
       const fail = (error: RelayError): void => {
         cancel()
         waiting.delete(fail)
@@ -165,8 +176,9 @@ export function openSession(options: SessionOptions): Session {
   socket.on('roster', (frame) => options.onPush('roster', frame))
   socket.on('deliver', (frame) => options.onPush('deliver', frame))
   socket.on('returned', (frame) => options.onPush('returned', frame))
-  socket.onAny((event: string, ...args: unknown[]) => {
-    if (event in controlFrames) return
+  socket.onAny((given: unknown, ...args: unknown[]) => {
+    const event = String(given)
+    if (Object.hasOwn(controlFrames, event)) return
     const reply = args.at(-1)
     if (typeof reply === 'function') reply({ ok: false, error: unknownFrame(event) })
     else if (unknown.size < MAX_UNKNOWN && !unknown.has(event)) {
@@ -192,8 +204,15 @@ export function openSession(options: SessionOptions): Session {
     )
   })
 
+  socket.connect()
   return { request, latencyMs: () => (isUp ? latency : null), end }
 }
+
+const notKnown = (url: string, event: string): RelayError =>
+  new RelayError(
+    'VERSION_UNSUPPORTED',
+    `${url} is older than this agent-relay and knows no ${event}: it must be updated first, or use the agent-relay that it serves: npx ${url}/agent-relay.tgz`,
+  )
 
 const unknownFrame = (event: string): WireError => ({
   code: 'UNKNOWN_FRAME',

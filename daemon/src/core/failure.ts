@@ -32,7 +32,7 @@ export function failIn(state: State, agent: LocalAgent, entry: InEntry, why: Why
   // On disk before anybody hears of it: after a crash it would be handed over all the same.
   must(turn, { op: 'state', n: entry.n, state: 'failed', at: turn.now, isOpen: false, ...why })
   if (entry.fromMachine !== undefined) {
-    owe(state, entry.fromMachine, { n: entry.n, id: entry.id, state: 'failed', ...why })
+    owe(state, entry.fromMachine, { n: entry.n, id: entry.id, state: 'failed', ...why }, turn)
     return
   }
   turn.effects.push({ type: 'progress', id: entry.id, state: 'failed' })

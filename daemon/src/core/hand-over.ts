@@ -118,5 +118,5 @@ function tellSender(
 ): void {
   const { n, id, fromMachine } = header
   if (fromMachine === undefined) turn.effects.push({ type: 'progress', id, state: to })
-  else owe(state, fromMachine, { n, id, state: to, afterMs: Math.max(0, turn.now - header.acceptedAt) })
+  else owe(state, fromMachine, { n, id, state: to, afterMs: Math.max(0, turn.now - header.acceptedAt) }, turn)
 }

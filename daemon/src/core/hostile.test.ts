@@ -14,7 +14,7 @@ import {
   seqs,
   uuid,
 } from '../../test/support/core-machine.ts'
-import { GAP_MS, HOLD_ALL_MESSAGES, HOLD_MESSAGES, MAX_SEQ, WINDOW_MESSAGES } from './limits.ts'
+import { GAP_MS, HOLD_ALL_MESSAGES, HOLD_MESSAGES, INBOX_MESSAGES, MAX_SEQ, WINDOW_MESSAGES } from './limits.ts'
 
 const relayed = (alice: CoreMachine) => seqs(alice.take('relay').flatMap((effect) => effect.messages))
 const acks = (alice: CoreMachine) => alice.take('return').flatMap(({ batch }) => batch.acks.map((ack) => ack.upTo))
@@ -213,6 +213,38 @@ test('the time that a message was held for those before it counts against its ti
   expect(alice.take('return').flatMap(({ batch }) => batch.receipts)).toMatchObject([
     { id: uuid(1001), state: 'failed', reason: 'EXPIRED' },
   ])
+})
+
+test('a sequence number far ahead makes this machine ask once a turn for what it lacks, and remember nothing', () => {
+  const alice = coreMachine()
+  alice.run({ type: 'deliver', envelopes: [700, 701, 702].map((seq) => envelope(seq)) })
+  expect(alice.take('return').flatMap(({ batch }) => batch.gaps)).toEqual([
+    { stream: 'bob>alice@m-alice', outboxEpoch: 'bobs-epoch', to: BOB.machine, next: 0 },
+  ])
+  expect([alice.state.inStreams.size, alice.state.heldCount, alice.state.gaps.size]).toEqual([0, 0, 0])
+})
+
+test('a full inbox takes nothing more, holds nothing more and asks for nothing', () => {
+  const alice = coreMachine()
+  for (let n = 0; n < INBOX_MESSAGES; n += 500)
+    alice.run({ type: 'deliver', envelopes: Array.from({ length: 500 }, (_, i) => envelope(n + i)) })
+  alice.take('return')
+  const next = [1, 2, 0].map((i) => envelope(INBOX_MESSAGES + i))
+  alice.run({ type: 'deliver', envelopes: next })
+  alice.pass(10 * GAP_MS)
+  const batches = alice.take('return').map(({ batch }) => batch)
+  expect(batches.flatMap((batch) => batch.gaps)).toEqual([])
+  expect(batches.flatMap((batch) => batch.acks.map((ack) => ack.upTo))).toEqual([INBOX_MESSAGES - 1])
+  alice.run({
+    type: 'mark',
+    reply: undefined,
+    agent: 'alice',
+    ids: [uuid(1000), uuid(1001), uuid(1002)],
+    state: 'seen',
+    known: [],
+  })
+  alice.run({ type: 'deliver', envelopes: next.reverse() })
+  expect(alice.state.agents.get('alice')?.waiting.size).toBe(INBOX_MESSAGES)
 })
 
 test('evidence from one agent about a message of another is not taken', () => {

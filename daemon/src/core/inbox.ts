@@ -40,19 +40,30 @@ function receiveOne(state: State, envelope: Envelope, peer: string | undefined, 
     hold(state, stream, envelope, turn)
     return
   }
-  if (!accept(state, stream, { envelope, at: turn.now }, turn)) return
-  if (envelope.seq === 0) remember(state, stream)
-  for (let next = stream.held.get(stream.next); next !== undefined; next = stream.held.get(stream.next)) {
-    if (!accept(state, stream, next, turn)) break
-  }
-  waitForGap(state, stream, stream.held.size > 0 ? turn.now + GAP_MS : Number.POSITIVE_INFINITY)
+  const first = stream.next
+  let hasRoom = accept(state, stream, { envelope, at: turn.now }, turn)
+  if (first === 0 && hasRoom) remember(state, stream)
+  for (let held = stream.held.get(stream.next); held !== undefined && hasRoom; held = stream.held.get(stream.next))
+    hasRoom = accept(state, stream, held, turn)
+  // What a full inbox does not take is not asked for: its sender tries again by itself, and ever more rarely.
+  const isMissing = hasRoom && stream.held.size > 0
+  waitForGap(state, stream, isMissing ? turn.now + GAP_MS : Number.POSITIVE_INFINITY)
 }
 
 /** Puts what came too early aside, within bounds; what does not fit comes again. */
 function hold(state: State, stream: InStream, envelope: Envelope, turn: Turn): void {
-  // Nobody who keeps to the window is further ahead, and it would keep its place until the stream is there.
-  if (envelope.seq >= stream.next + WINDOW_MESSAGES) return
-  if (stream.held.has(envelope.seq) || stream.held.size >= HOLD_MESSAGES || state.heldCount >= HOLD_ALL_MESSAGES) return
+  // Within its window a sender is not so far ahead, unless this inbox was lost: it is asked for all of it, and nothing is kept.
+  if (envelope.seq >= stream.next + WINDOW_MESSAGES) {
+    state.toAsk.add(stream)
+    return
+  }
+  if (
+    isFull(state, envelope) ||
+    stream.held.has(envelope.seq) ||
+    stream.held.size >= HOLD_MESSAGES ||
+    state.heldCount >= HOLD_ALL_MESSAGES
+  )
+    return
   const sizeBytes = utf8Length(envelope.body)
   if (stream.heldBytes + sizeBytes > HOLD_BYTES || state.heldBytes + sizeBytes > HOLD_ALL_BYTES) return
   stream.held.set(envelope.seq, { envelope, sizeBytes, at: turn.now })
@@ -79,7 +90,7 @@ function accept(state: State, stream: InStream, { envelope, at }: Arrived, turn:
   const agent = state.agents.get(nameKey(envelope.to.agent))
   const ttlMs = envelope.ttlMs - (turn.now - at)
   const refusal = envelope.isVoid === true ? undefined : whyRefused(state, envelope, ttlMs)
-  if (refusal === undefined && !envelope.isVoid && (agent?.waiting.size ?? 0) >= INBOX_MESSAGES) return false
+  if (refusal === undefined && !envelope.isVoid && isFull(state, envelope)) return false
   unhold(state, stream, envelope.seq)
   stream.next = envelope.seq + 1
   // The sender has at most a window in flight: reaching this far, it has heard of everything before the window.
@@ -104,6 +115,9 @@ function accept(state: State, stream: InStream, { envelope, at }: Arrived, turn:
   acceptHere(state, agent, row, turn)
   return true
 }
+
+const isFull = (state: State, { to }: Envelope): boolean =>
+  (state.agents.get(nameKey(to.agent))?.waiting.size ?? 0) >= INBOX_MESSAGES
 
 /** An envelope and when it came. */
 type Arrived = { envelope: Envelope; at: number }
@@ -165,8 +179,12 @@ function unproved(state: State, from: Envelope['from'], peer: string): string | 
 function streamOf(state: State, envelope: Envelope): InStream {
   const { machine } = envelope.from
   const key = inStreamKey(machine, envelope.outboxEpoch, envelope.stream)
-  // A new one is remembered only when something of it is taken.
-  return state.inStreams.get(key) ?? newInStream(machine, envelope.outboxEpoch, envelope.stream)
+  const known = state.inStreams.get(key) ?? state.strangers.get(key)
+  if (known !== undefined) return known
+  // Remembered beyond this turn only when something of it is taken.
+  const stream = newInStream(machine, envelope.outboxEpoch, envelope.stream)
+  state.strangers.set(key, stream)
+  return stream
 }
 
 export const newInStream = (machine: string, outboxEpoch: string, stream: string): InStream => ({

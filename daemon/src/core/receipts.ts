@@ -1,6 +1,6 @@
 /**
  * Receipts of messages that were accepted here, said until the sender's machine answers that it has them on its disk. The
- * message's row owes its receipt as long as its state is later than what was heard; memory holds the newest of them.
+ * disk has which are owed, memory the newest of them.
  */
 import type { ErrorCode, Heard, Receipt } from '@agent-relay/protocol'
 import type { Frames } from './frames.ts'
@@ -19,15 +19,22 @@ export type NewReceipt = {
 }
 
 /** Of one message only the latest state is owed. What memory has no room for is said once, and again after the next start. */
-export function owe(state: State, machine: string, receipt: NewReceipt): void {
-  const debt = debtTo(state, machine)
-  const known = debt.owed.get(receipt.id)
+export function owe(state: State, machine: string, receipt: NewReceipt, turn: Turn): void {
+  const known = state.debts.get(machine)?.owed.get(receipt.id)
   if (known !== undefined && RANK[known.state] >= RANK[receipt.state]) return
-  const owed: Owed = { ...receipt, tries: 0, saidAt: Number.NEGATIVE_INFINITY }
-  debt.fresh.push(owed)
-  if (known === undefined && state.owedCount >= RECEIPTS) return
-  if (known === undefined) state.owedCount++
-  debt.owed.set(receipt.id, owed)
+  if (known === undefined) turn.ops.push({ op: 'owed', n: receipt.n })
+  debtTo(state, machine).fresh.push(recall(state, machine, receipt))
+}
+
+/** What was owed when the last run ended: said again at the first connection. */
+export function recall(state: State, machine: string, receipt: NewReceipt): Owed {
+  const { owed } = debtTo(state, machine)
+  const entry: Owed = { ...receipt, tries: 0, saidAt: Number.NEGATIVE_INFINITY }
+  const isKnown = owed.has(receipt.id)
+  if (!isKnown && state.owedCount >= RECEIPTS) return entry
+  if (!isKnown) state.owedCount++
+  owed.set(receipt.id, entry)
+  return entry
 }
 
 function debtTo(state: State, machine: string): Debt {
@@ -128,16 +135,14 @@ export function heardOf(state: State, from: string, heard: Heard[], turn: Turn):
 const RANK: Record<ReceiptState, number> = { injected: 3, seen: 4, failed: 5 }
 
 function settle(state: State, debt: Debt, done: Owed[], turn: Turn): void {
-  const byState = new Map<ReceiptState, number[]>()
+  const ns: number[] = []
   for (const owed of done) {
     if (debt.owed.get(owed.id) !== owed) continue
     debt.owed.delete(owed.id)
     state.owedCount--
-    const ns = byState.get(owed.state)
-    if (ns === undefined) byState.set(owed.state, [owed.n])
-    else ns.push(owed.n)
+    ns.push(owed.n)
   }
-  for (const [to, ns] of byState) turn.ops.push({ op: 'told', ns, state: to })
+  if (ns.length > 0) turn.ops.push({ op: 'told', ns })
 }
 
 /** Nothing is owed to anybody any more: this machine left their organization. */

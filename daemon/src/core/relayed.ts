@@ -28,7 +28,8 @@ export function relayed(state: State, results: RelayResult[], turn: Turn): void 
     if (error === undefined || !FINAL.has(error.code) || entry.path !== 'relay') continue
     const isFirst = entry.attempts <= 1
     if (error.code === 'NOT_FOUND' && isFirst && reroute(state, stream, entry, turn)) continue
-    failOut(state, stream, entry, { reason: error.code, note: error.message.slice(0, 200) }, turn)
+    const note = isFirst ? error.message : `an earlier try may have arrived; then: ${error.message}`
+    failOut(state, stream, entry, { reason: error.code, note: note.slice(0, 200) }, turn)
   }
   // The name's epoch moved on: the control plane says to which, or that it is not ours, and then what waits fails by that.
   for (const key of fenced) {

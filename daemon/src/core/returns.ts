@@ -15,6 +15,7 @@ export function giveBack(state: State, turn: Turn): void {
   const frames = openFrames(state)
   for (const [stream, isForRelay] of state.toAck) acknowledge(stream, isForRelay, frames)
   state.toAck.clear()
+  state.strangers.clear()
   askForGaps(state, frames, turn)
   sayReceipts(state, frames, turn)
   answerReceipts(state, frames, turn)
@@ -34,14 +35,19 @@ function acknowledge(stream: InStream, isForRelay: boolean, frames: Frames): voi
 }
 
 function askForGaps(state: State, frames: Frames, turn: Turn): void {
+  for (const stream of state.toAsk) askFor(stream, frames)
+  state.toAsk.clear()
   for (const stream of state.gaps) {
     if (stream.gapAt <= turn.now) {
-      const { machine: to, next, outboxEpoch } = stream
-      frames.to(to)?.gaps.push({ stream: stream.stream, outboxEpoch, to, next })
+      askFor(stream, frames)
       stream.gapAt = turn.now + GAP_MS * 2
     }
     wakeBy(state, stream.gapAt)
   }
+}
+
+function askFor({ machine: to, stream, outboxEpoch, next }: InStream, frames: Frames): void {
+  frames.to(to)?.gaps.push({ stream, outboxEpoch, to, next })
 }
 
 /** A frame from a recipient's machine, or from a sender's that heard our receipts. */

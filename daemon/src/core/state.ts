@@ -189,6 +189,9 @@ export type State = {
   toPump: Set<OutStream>
   /** Whether the relay must hear it too, because its mailbox may hold what is acknowledged. */
   toAck: Map<InStream, boolean>
+  /** Lacks so much that it asks at once. */
+  toAsk: Set<InStream>
+  strangers: Map<string, InStream>
   cargo: Cargo
   /** When `tick` is due, ms on the clock of `now`; Infinity for never. */
   wakeAt: number
@@ -256,6 +259,8 @@ export function emptyState(facts: {
     grown: new Set(),
     toPump: new Set(),
     toAck: new Map(),
+    toAsk: new Set(),
+    strangers: new Map(),
     cargo: { relay: [], direct: new Map() },
     wakeAt: Number.POSITIVE_INFINITY,
   }

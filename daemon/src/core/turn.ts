@@ -217,8 +217,10 @@ export type Op =
   /** A later word about a message sent from here, by its id; ignored unless it says more than is known. */
   | { op: 'receipt'; id: string; machine: string; state: DeliveryState; at: number; reason?: ErrorCode; note?: string }
   | { op: 'attempt'; n: number; at: number; attempts: number; path: DeliveryPath }
-  /** The senders' machine heard this state of these messages, or the core stopped saying it: their receipts are not owed any more. */
-  | { op: 'told'; ns: number[]; state: DeliveryState }
+  /** The state of this message, from another machine, is to be said to that until it is answered. */
+  | { op: 'owed'; n: number }
+  /** It was answered, or is given up. Losing this only causes a repeat. */
+  | { op: 'told'; ns: number[] }
   /** What became of a dead letter; `as` is the message sent in its place. */
   | { op: 'dead'; n: number; state: 'retried' | 'dropped'; as: string | null }
   | { op: 'void-done'; n: number }

@@ -15,6 +15,8 @@ export type Environment = {
   tokenFile: string | undefined
   /** AGENT_RELAY_LOG_LEVEL: of daemon.log. */
   logLevel: string | undefined
+  /** AGENT_RELAY_HISTORY: how long finished messages are kept, such as 90d; 30 days without it. */
+  history: string | undefined
   isCi: boolean
   /** A person can see a browser that this process opens. */
   hasDisplay: boolean
@@ -32,6 +34,7 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
     agentName: get('AGENT_RELAY_NAME'),
     tokenFile: get('AGENT_RELAY_TOKEN_FILE'),
     logLevel: get('AGENT_RELAY_LOG_LEVEL'),
+    history: get('AGENT_RELAY_HISTORY'),
     isCi: get('CI') !== undefined && get('CI') !== 'false',
     hasDisplay: get('SSH_CONNECTION') === undefined && (isDesktop || !!(get('DISPLAY') ?? get('WAYLAND_DISPLAY'))),
     hasColor: get('NO_COLOR') === undefined && get('TERM') !== 'dumb',

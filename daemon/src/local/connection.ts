@@ -70,18 +70,16 @@ export function createConnection(socket: Socket, handlers: Handlers): Connection
   socket.setEncoding('utf8')
   socket.on('data', (chunk: string) => {
     if (!isOpen) return
-    let text = rest === '' ? chunk : rest + chunk
     let start = 0
-    for (let end = text.indexOf('\n', start); end >= 0 && isOpen; end = text.indexOf('\n', start)) {
-      if (end - start > MAX_LINE_BYTES) {
-        tooLong()
-        return
-      }
-      if (end > start) handlers.line(text.slice(start, end))
+    // Only what is new is looked through: a long line that dribbles in would be read again from its beginning each time.
+    for (let end = chunk.indexOf('\n'); end >= 0 && isOpen; end = chunk.indexOf('\n', start)) {
+      const line = rest === '' ? chunk.slice(start, end) : rest + chunk.slice(start, end)
+      rest = ''
       start = end + 1
+      if (line.length > MAX_LINE_BYTES) return tooLong()
+      if (line !== '') handlers.line(line)
     }
-    text = text.slice(start)
-    rest = text
+    rest += chunk.slice(start)
     if (rest.length > MAX_LINE_BYTES) tooLong()
   })
   // A client that is killed is an end like any other.

@@ -26,17 +26,19 @@ type Options = {
   path: string
   version: string
   log: Log
+  /** How long a client may take for its `hello`; 10 s. */
+  helloMs?: number
   /** Throws UNAUTHENTICATED when the proof is none. */
   open(connection: Connection, proof: Proof | undefined): Session
 }
 
 /** Listens. Whoever calls this holds the home's lock, so a socket file that is there is a dead daemon's. */
-export async function listenLocally({ path, version, log, open }: Options): Promise<LocalServer> {
+export async function listenLocally({ path, ...options }: Options): Promise<LocalServer> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    serve(socket, { version, log, open })
+    serve(socket, options)
   })
   const isPipe = process.platform === 'win32'
   if (!isPipe) rmSync(path, { force: true })
@@ -57,12 +59,15 @@ export async function listenLocally({ path, version, log, open }: Options): Prom
   }
 }
 
-function serve(socket: Socket, { version, log, open }: Omit<Options, 'path'>): void {
+function serve(socket: Socket, { version, log, helloMs = HELLO_MS, open }: Omit<Options, 'path'>): void {
   let session: Session | undefined
   const impatience = setTimeout(() => {
-    connection.fail(null, new RelayError('TIMEOUT', 'No hello came within 10 s: send it as the first line.'))
+    connection.fail(
+      null,
+      new RelayError('TIMEOUT', `No hello came within ${helloMs / 1000} s: send it as the first line.`),
+    )
     connection.end()
-  }, HELLO_MS)
+  }, helloMs)
 
   const connection = createConnection(socket, {
     line(text) {

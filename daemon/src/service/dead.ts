@@ -4,6 +4,7 @@ import type { LocalRequest, LocalResults } from '@agent-relay/protocol/local'
 import type { Answer, DeadLetter } from '../core/turn.ts'
 import { fromWire, RelayError } from '../errors.ts'
 import type { Service } from './context.ts'
+import { damageNotice } from './damage.ts'
 import { findMessage } from './find-message.ts'
 import { committed, LIMIT, listed } from './history.ts'
 import { sentView } from './views.ts'
@@ -21,7 +22,11 @@ export async function listDead(
   await committed(service)
   const state = service.engine.state()
   const rows = service.store.read.deadLetters(speaker, limit)
-  return { entries: rows.reverse().map((row) => listed(state, row, service.engine.now())) }
+  const notice = damageNotice(service.store)
+  return {
+    entries: rows.reverse().map((row) => listed(state, row, service.engine.now())),
+    ...(notice !== undefined && { notice }),
+  }
 }
 
 /** Sends it again as a new message; asked twice it answers with the same one. */

@@ -12,6 +12,8 @@ import { type Clock, systemClock } from './clock.ts'
 
 /** Operations that no effect stands for are committed with the next that must be, or after this. */
 const LAZY_COMMIT_MS = 25
+/** While the disk is full every try fails again: no more often than this. */
+const TRY_AGAIN_MS = 1_000
 /** Rows of recent turns, so that handing over does not read back what was just written. */
 const CACHE_BYTES = 16 * 1024 * 1024
 
@@ -27,6 +29,8 @@ export type Engine = {
   /** A message by its place, from memory when it was just written. */
   take(n: number): MessageRow | StoredMessage | undefined
   now(): number
+  /** Builds the state anew from what is on disk: the file was found damaged by somebody else than a turn. */
+  rebuild(reason: Error): void
   stop(): void
 }
 
@@ -49,6 +53,10 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
   let isScheduled = false
   let isStopped = false
   let cancelLazy: (() => void) | undefined
+  /** Marks of turns that failed: an agent has what it has, whatever the disk says. */
+  const marks: Mark[] = []
+  let restoredAt = Number.NEGATIVE_INFINITY
+  let cancelRestore: (() => void) | undefined
   let cancelWake = (): void => undefined
   let wakeAt = Number.POSITIVE_INFINITY
   const cache = new Map<number, MessageRow>()
@@ -72,7 +80,13 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
       remember(turn)
       perform(turn.effects)
     }
-    for (const then of after) then()
+    for (const then of after) {
+      try {
+        then()
+      } catch (error) {
+        log.error('what waited for a commit failed', { error })
+      }
+    }
     arm()
   }
 
@@ -96,16 +110,21 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
     cancelLazy?.()
     cancelLazy = undefined
     if (pending.length === 0) return
-    const ops = pending
+    store.commit(pending)
     pending = []
-    store.commit(ops)
   }
 
+  /** No effect stands for these: when there is no room for them they wait, and the state goes on ahead of the disk. */
   function flushLate(): void {
     try {
       flush()
     } catch (error) {
-      fail([], error)
+      if (toWire(error).code !== 'DISK_FULL' || isStopped) {
+        fail([], error)
+        return
+      }
+      log.warn(`${pending.length} changes wait for room on the disk`)
+      cancelLazy = clock.after(TRY_AGAIN_MS, flushLate)
     }
   }
 
@@ -113,7 +132,10 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
   function fail(batch: CoreEvent[], error: unknown): void {
     const wire = toWire(error)
     log.error(`a turn of ${batch.length} events failed`, { error })
+    const marked = new Map(pending.flatMap((op) => (isMark(op) ? [[op.n, op.state]] : [])))
     pending = []
+    cancelLazy?.()
+    cancelLazy = undefined
     cache.clear()
     cacheBytes = 0
     const waiting = [...state.agents.values()].flatMap((agent) => agent.claimants.map((claimant) => claimant.reply))
@@ -122,9 +144,32 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
     } catch (again) {
       log.error('the state could not be read back', { error: again })
     }
-    for (const reply of [...batch.flatMap((event) => ('reply' in event ? [event.reply] : [])), ...waiting])
+    const [again, refused] = [batch.filter(isMarkEvent), batch.filter((event) => !isMarkEvent(event))]
+    marks.push(...again, ...marksOf(state, marked))
+    for (const reply of [...refused.flatMap((event) => ('reply' in event ? [event.reply] : [])), ...waiting])
       (reply as Settle)({ type: 'error', error: wire })
+    if (cancelRestore !== undefined) return
+    const waitMs = restoredAt + TRY_AGAIN_MS - now()
+    if (waitMs <= 0) restore()
+    else cancelRestore = clock.after(waitMs, restore)
+  }
+
+  function restore(): void {
+    cancelRestore = undefined
+    restoredAt = now()
+    // Before anybody receives again, or they would get what they have.
+    for (const event of marks.splice(0)) submit(event)
     restored()
+  }
+
+  /** Of a damaged file nothing is handed over; what was saved of it is, once it is replaced. */
+  function readBack(n: number): StoredMessage | undefined {
+    try {
+      return store.read.message(n)
+    } catch (error) {
+      log.error(`message ${n} could not be read`, { error })
+      return undefined
+    }
   }
 
   function remember(turn: Turn): void {
@@ -171,16 +216,18 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
     },
     take(n) {
       const row = cache.get(n)
-      if (row === undefined) return store.read.message(n)
+      if (row === undefined) return readBack(n)
       cache.delete(n)
       cacheBytes -= row.sizeBytes + 256
       return row
     },
     now,
+    rebuild: (reason) => fail([], reason),
     stop() {
       run()
       isStopped = true
       cancelWake()
+      cancelRestore?.()
       flushLate()
     },
   }
@@ -189,4 +236,23 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
 const STOPPING: WireError = {
   code: 'SHUTTING_DOWN',
   message: 'The daemon is stopping: start it again with agent-relay up',
+}
+
+type Mark = Extract<CoreEvent, { type: 'mark' }>
+type MarkOp = Extract<Op, { op: 'state' }> & { state: Mark['state'] }
+
+const isMarkEvent = (event: CoreEvent): event is Mark => event.type === 'mark'
+const isMark = (op: Op): op is MarkOp => op.op === 'state' && (op.state === 'injected' || op.state === 'seen')
+
+/** These marks as events, for what still waits in this state. */
+function marksOf(state: State, marked: ReadonlyMap<number, Mark['state']>): Mark[] {
+  if (marked.size === 0) return []
+  return [...state.agents.values()].flatMap((agent) =>
+    [...agent.waiting.values()].flatMap((entry): Mark[] => {
+      const to = marked.get(entry.n)
+      return to === undefined
+        ? []
+        : [{ type: 'mark', reply: () => undefined, agent: agent.key, ids: [entry.id], state: to, known: [] }]
+    }),
+  )
 }

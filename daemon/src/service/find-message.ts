@@ -2,6 +2,7 @@
 import { RelayError } from '../errors.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import type { Service } from './context.ts'
+import { damageNotice } from './damage.ts'
 
 /** Throws NOT_FOUND when this machine knows none, and CONFLICT when it knows several. */
 export function findMessage(service: Service, text: string): StoredMessage {
@@ -11,10 +12,12 @@ export function findMessage(service: Service, text: string): StoredMessage {
   const ids = [...new Set(rows.map((row) => row.id))]
   const [first] = rows
   if (first !== undefined && ids.length === 1) return first
+  const notice = damageNotice(service.store)
+  const lost = notice === undefined ? '' : ` Note: ${notice}`
   if (first === undefined)
     throw new RelayError(
       'NOT_FOUND',
-      `This machine knows no message ${JSON.stringify(text)}: give the id that send printed, or look in agent-relay history.`,
+      `This machine knows no message ${JSON.stringify(text)}: give the id that send printed, or look in agent-relay history.${lost}`,
     )
   throw new RelayError(
     'CONFLICT',

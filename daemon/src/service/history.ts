@@ -5,8 +5,10 @@ import type { State } from '../core/state.ts'
 import { machineName } from '../core/words.ts'
 import { RelayError } from '../errors.ts'
 import { type StoredMessage, toMessage } from '../store/reader.ts'
+import type { Wanted } from '../store/search-index.ts'
 import { readQuestion } from '../store/words.ts'
 import type { Service } from './context.ts'
+import { damageNotice } from './damage.ts'
 import { findMessage } from './find-message.ts'
 import { sentView } from './views.ts'
 
@@ -26,8 +28,7 @@ export async function listHistory(
   request: Request<'history'>,
   agentKey: string | null,
 ): Promise<LocalResults['history']> {
-  const { read, search } = service.store
-  const limit = request.limit ?? LIMIT
+  const { thread, limit = LIMIT } = request
   await committed(service)
   const before = request.before === undefined ? Number.MAX_SAFE_INTEGER : placeOf(service, request.before)
   const parties = [
@@ -35,23 +36,35 @@ export async function listHistory(
     ...(request.with === undefined ? [] : [nameKey(request.with)]),
   ]
   const phrases = request.search === undefined ? [] : readQuestion(request.search)
-  const state = service.engine.state()
-  if (request.search !== undefined && phrases.length === 0) return { entries: [] }
-  if (phrases.length === 0 && parties.length === 0 && request.thread === undefined)
-    return {
-      entries: read
-        .newest(before, limit)
-        .reverse()
-        .map((row) => listed(state, row, service.engine.now())),
-    }
-  if (search === undefined)
+  const found = await find()
+  const [state, now] = [service.engine.state(), service.engine.now()]
+  const notice = damageNotice(service.store)
+  return {
+    entries: found.reverse().map(({ row, match }) => listed(state, row, now, match)),
+    ...(notice !== undefined && { notice }),
+  }
+
+  async function find(): Promise<Found[]> {
+    // Signs without a word among them: a question to which nothing is the answer.
+    if (request.search !== undefined && phrases.length === 0) return []
+    if (phrases.length > 0 || parties.length > 0 || thread !== undefined)
+      return search(service, { phrases, parties, thread, before, limit })
+    return service.store.read.newest(before, limit).map((row) => ({ row }))
+  }
+}
+
+type Found = { row: StoredMessage; match?: Match | undefined }
+
+/** Of what the index says, what is still there. */
+async function search(service: Service, wanted: Wanted): Promise<Found[]> {
+  const { store } = service
+  if (store.search === undefined)
     throw new RelayError('UNAVAILABLE', 'This daemon keeps no search index: start it with agent-relay up.')
-  const hits = await search.find({ phrases, parties, thread: request.thread, before, limit })
-  const entries = hits.reverse().flatMap(({ n, match }) => {
-    const row = read.message(n)
-    return row === undefined ? [] : [listed(state, row, service.engine.now(), match)]
+  const hits = await store.search.find(wanted)
+  return hits.flatMap(({ n, match }): Found[] => {
+    const row = service.store.read.message(n)
+    return row === undefined ? [] : [{ row, match }]
   })
-  return { entries }
 }
 
 /** One message whole; when its own recipient asks, it is marked as seen. */

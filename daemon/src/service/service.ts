@@ -11,6 +11,7 @@ import { toMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from './clock.ts'
 import type { Service } from './context.ts'
+import { damageReport } from './damage.ts'
 import { createEngine, type Engine, type Settle } from './engine.ts'
 import { newId } from './ids.ts'
 import { createPresence } from './presence.ts'
@@ -56,11 +57,24 @@ export function createService(options: Options): Service {
   const receivers = createReceivers(() => engine)
   const presence = createPresence((agent, isOn) => engine.submit({ type: 'presence', agent, isOn }))
   const waits = createWaits()
+  let running: Engine | undefined
   const engine: Engine = createEngine({
     store,
     log,
     clock,
-    recover: () => store.recover({ entropy, hostName: hostName(), userName: userName() }),
+    recover() {
+      const before = store.damage()?.at
+      const facts = {
+        entropy,
+        hostName: hostName(),
+        userName: userName(),
+        now: (running ?? clock)?.now() ?? Date.now(),
+      }
+      const state = store.recover(facts, running?.state())
+      const report = damageReport(store)
+      if (report !== undefined && (running === undefined || store.damage()?.at !== before)) log.error(report)
+      return state
+    },
     perform,
     restored() {
       presence.restore()
@@ -68,6 +82,9 @@ export function createService(options: Options): Service {
       options.restored()
     },
   })
+
+  running = engine
+  store.onDamage((reason) => engine.rebuild(reason))
 
   function perform(effects: Effect[]): void {
     for (const effect of effects) {

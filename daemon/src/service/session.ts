@@ -9,6 +9,7 @@ import type { Proof, Session } from '../local/server.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import { channelViews, peopleViews } from './channel-views.ts'
 import type { Service } from './context.ts'
+import { damageNotice } from './damage.ts'
 import { dropDead, listDead, retryDead } from './dead.ts'
 import { findMessage } from './find-message.ts'
 import { listHistory, readMessage } from './history.ts'
@@ -205,7 +206,12 @@ export function openSession(service: Service, connection: Connection, proof: Pro
         const known = state.agents.get(key)
         if (known === undefined) throw unknownHere(request.agent ?? key)
         const rows = inboxRows(service, key, request, known.waiting.values().next().value?.n)
-        connection.ok(request.id, { agent: known.name, entries: rows.map((row) => inboxEntry(state, row)) })
+        const notice = damageNotice(service.store)
+        connection.ok(request.id, {
+          agent: known.name,
+          entries: rows.map((row) => inboxEntry(state, row)),
+          ...(notice !== undefined && { notice }),
+        })
         const unseen = rows.filter((row) => row.state !== 'seen').map((row) => row.id)
         if (isMarked && unseen.length > 0) service.mark(key, unseen, 'seen', () => undefined)
       }),

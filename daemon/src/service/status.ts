@@ -5,6 +5,7 @@ import type { State } from '../core/state.ts'
 import { ago } from '../core/words.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
+import { damageReport } from './damage.ts'
 import { machineViews } from './views.ts'
 
 type Facts = {
@@ -31,15 +32,19 @@ export function statusView({ version, home, uptimeMs, state, store, control, now
     machines: machineViews(state, view.latencyMs),
     queued: state.outCount,
     failed,
-    health: health(state, view, failed, now),
+    health: health({ state, store, control: view, failed, now }),
   }
 }
 
 /** An agent that has had messages this long without taking them is worth a line. */
 const STALE_MS = 10 * 60_000
 
-function health(state: State, control: StatusView['control'], failed: number, now: number): string[] {
+type Health = { state: State; store: Store; control: StatusView['control']; failed: number; now: number }
+
+function health({ state, store, control, failed, now }: Health): string[] {
   const lines: string[] = []
+  const report = damageReport(store)
+  if (report !== undefined) lines.push(report)
   if (control.state === 'refused' || control.state === 'waiting') lines.push(control.reason ?? 'not connected')
   for (const agent of state.agents.values()) {
     if (agent.claim === 'refused')
@@ -53,6 +58,6 @@ function health(state: State, control: StatusView['control'], failed: number, no
       `${agent.name} has ${agent.waiting.size} messages that nobody took, the oldest from ${since}: agent-relay inbox ${agent.name}`,
     )
   }
-  if (failed > 0) lines.push(`${failed} messages failed within a day; their senders were told: agent-relay inbox`)
+  if (failed > 0) lines.push(`${failed} messages failed within a day; their senders were told: agent-relay dead`)
   return lines
 }

@@ -1,77 +1,75 @@
-/** Opening relay.db: durable settings, schema steps, and what happens with a file that is newer or broken. */
+/** Opening relay.db: durable settings, schema steps, and what happens with a file that is newer or damaged. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { RelayError } from '../errors.ts'
 import { STEPS } from './schema.ts'
 
-export type Opened = { db: DatabaseSync; outboxEpoch: string; movedAside: string | undefined }
-
-/**
- * Opens the file or makes it. A broken one is moved aside and a fresh one with another outbox epoch takes its place, so that
- * no message of the new one is mistaken for one of the old. Throws VERSION_UNSUPPORTED for a file of a newer version and
- * DISK_FULL when there is no room.
- */
-export function openDatabase(path: string): Opened {
-  try {
-    return { ...open(path), movedAside: undefined }
-  } catch (error) {
-    if (!isBroken(error)) throw explain(path, error)
-  }
-  const aside = `${path}.broken-${new Date().toISOString().replace(/[:.]/g, '-')}`
-  renameSync(path, aside)
-  for (const suffix of ['-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
-  return { ...open(path), movedAside: aside }
-}
-
-function open(path: string): { db: DatabaseSync; outboxEpoch: string } {
+/** Opens the file or makes it. Throws VERSION_UNSUPPORTED for one of a newer version, and else what SQLite throws. */
+export function createDatabase(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 1000 })
   try {
+    // Before anything is written: a newer file stays as it is.
+    const version = versionOf(db, path)
     db.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON',
     )
     // The page cache holds the hot ends of the indexes; a longer log means fewer checkpoints under load.
     db.exec('PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY')
-    migrate(db, path)
+    migrate(db, version)
     // A damaged page shows when it is read: look at the small tables and the structure of the rest now, not later.
     db.prepare('SELECT count(*) FROM agent').get()
-    db.prepare('SELECT n FROM message ORDER BY n DESC LIMIT 1').get()
-    return { db, outboxEpoch: outboxEpochOf(db) }
+    newestIn(db)
+    if (outboxEpochOf(db) === undefined)
+      db.prepare("INSERT INTO meta (key, value) VALUES ('outbox_epoch', ?)").run(randomBytes(8).toString('hex'))
+    return db
   } catch (error) {
     db.close()
     throw error
   }
 }
 
-function migrate(db: DatabaseSync, path: string): void {
+/** The place of the newest message; 0 when there is none. */
+export const newestIn = (db: DatabaseSync): number =>
+  (db.prepare('SELECT coalesce(max(n), 0) AS n FROM message').get() as { n: number }).n
+
+export const outboxEpochOf = (db: DatabaseSync): string | undefined =>
+  (db.prepare("SELECT value FROM meta WHERE key = 'outbox_epoch'").get() as { value: string } | undefined)?.value
+
+function versionOf(db: DatabaseSync, path: string): number {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (version > STEPS.length)
-    throw new RelayError(
-      'VERSION_UNSUPPORTED',
-      `${path} was written by a newer agent-relay (schema ${version}, this one knows ${STEPS.length}): install the newer version again.`,
-    )
+  if (version <= STEPS.length) return version
+  throw new RelayError(
+    'VERSION_UNSUPPORTED',
+    `${path} was written by a newer agent-relay (schema ${version}, this one knows ${STEPS.length}): install the newer version again.`,
+  )
+}
+
+function migrate(db: DatabaseSync, version: number): void {
   for (let step = version; step < STEPS.length; step++)
     db.exec(`BEGIN IMMEDIATE; ${STEPS[step]}; PRAGMA user_version = ${step + 1}; COMMIT`)
 }
 
-function outboxEpochOf(db: DatabaseSync): string {
-  const row = db.prepare("SELECT value FROM meta WHERE key = 'outbox_epoch'").get() as { value: string } | undefined
-  if (row !== undefined) return row.value
-  const made = randomBytes(8).toString('hex')
-  db.prepare("INSERT INTO meta (key, value) VALUES ('outbox_epoch', ?)").run(made)
-  return made
-}
+const codeOf = (error: unknown): number => (error as { errcode?: number }).errcode ?? 0
 
-const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff
+/** SQLITE_IOERR_READ and SHORT_READ: the disk does not give back what is there. */
+const UNREADABLE = [266, 522]
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB, also as said by the full-text module. */
-export const isBroken = (error: unknown): boolean => codeOf(error) === 11 || codeOf(error) === 26
+/** SQLITE_CORRUPT and SQLITE_NOTADB, also as said by the full-text module, and a file that ends too early. */
+export const isBroken = (error: unknown): boolean =>
+  [11, 26].includes(codeOf(error) & 0xff) || UNREADABLE.includes(codeOf(error))
 
 /** An error of SQLite as one sentence: a full disk, an unreadable file, or what SQLite says. */
 export function explain(path: string, error: unknown): RelayError {
   if (error instanceof RelayError) return error
+  if (isBroken(error))
+    return new RelayError(
+      'STORE_BROKEN',
+      `${path} is damaged and is being replaced, so nothing was queued: send again, and see agent-relay status for what was lost.`,
+      { cause: error },
+    )
   // SQLITE_FULL, and SQLITE_IOERR which a full disk also gives while the log grows.
-  const isFull = codeOf(error) === 13 || codeOf(error) === 10
+  const isFull = [13, 10].includes(codeOf(error) & 0xff)
   return isFull
     ? new RelayError(
         'DISK_FULL',
@@ -84,3 +82,6 @@ export function explain(path: string, error: unknown): RelayError {
         { cause: error },
       )
 }
+
+/** Whether there is anything at this path; a database in memory never is. */
+export const isThere = (path: string): boolean => path !== ':memory:' && existsSync(path)

@@ -4,7 +4,7 @@ import { type ErrorCode, nameKey, Roster } from '@agent-relay/protocol'
 import { inStreamKey, newInStream } from '../core/inbox.ts'
 import { RECEIPTS, WINDOW_MESSAGES } from '../core/limits.ts'
 import { append, streamTo } from '../core/outbox.ts'
-import { owe } from '../core/receipts.ts'
+import { recall } from '../core/receipts.ts'
 import { indexRoster } from '../core/roster.ts'
 import { type Entropy, emptyState, newAgent, type OutEntry, type ReceiptState, type State } from '../core/state.ts'
 import type { AgentRow, LinkIdentity } from '../core/turn.ts'
@@ -180,7 +180,7 @@ function recoverDebts(state: State, db: DatabaseSync): void {
     .prepare(
       `SELECT n, id, from_machine, state, reason, note,
          CASE state WHEN 3 THEN injected_at WHEN 4 THEN seen_at END - at AS after_ms
-       FROM message WHERE told < state ORDER BY n DESC LIMIT ?`,
+       FROM owed JOIN message USING (n) ORDER BY n DESC LIMIT ?`,
     )
     .all(RECEIPTS) as {
     n: number
@@ -192,7 +192,7 @@ function recoverDebts(state: State, db: DatabaseSync): void {
     after_ms: number | null
   }[]
   for (const row of rows.reverse())
-    owe(state, row.from_machine, {
+    recall(state, row.from_machine, {
       n: row.n,
       id: row.id,
       state: STATES[row.state] as ReceiptState,
@@ -200,5 +200,4 @@ function recoverDebts(state: State, db: DatabaseSync): void {
       ...(row.note !== null && { note: row.note }),
       ...(row.after_ms !== null && { afterMs: Math.max(0, row.after_ms) }),
     })
-  for (const debt of state.debts.values()) debt.fresh = []
 }

@@ -32,10 +32,9 @@ export const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   `
-  -- Of a message from another machine: the state that its sender's machine is known to have heard. A later one is owed to it.
-  -- What is older than this column, and what was not sent from elsewhere, owes nothing.
-  ALTER TABLE message ADD COLUMN told INTEGER NOT NULL DEFAULT 5;
-  CREATE INDEX message_owed ON message (n) WHERE told < state;
+  -- Messages from other machines whose state is not known to be on their senders' disks. A table of its own, because a column
+  -- would write the whole message, with its body, once more.
+  CREATE TABLE owed (n INTEGER PRIMARY KEY) STRICT;
   `,
   // dead: 0 no dead letter, 1 open, 2 retried, 3 dropped. tried_at: the latest attempt.
   `

@@ -15,7 +15,7 @@ export type SearchRequest = { id: number } & (
 export type Hit = { n: number; match: { from: number; to: number } | undefined }
 
 /** `trouble`: why the answer came without the index. */
-export type SearchAnswer = { id: number; hits: Hit[]; trouble?: string } | { id: number; error: unknown }
+export type SearchAnswer = { id: number } & ({ hits: Hit[]; trouble?: string } | { error: Error; errcode: number })
 
 /** So many at once share a transaction of the index. */
 const SLICE_ROWS = 500
@@ -73,6 +73,7 @@ parentPort?.on('message', (request: SearchRequest) => {
       answer({ id: request.id, hits: [] })
     }
   } catch (error) {
-    answer({ id: request.id, error })
+    // SQLite's own number does not survive the copy of an error.
+    answer({ id: request.id, error: error as Error, errcode: (error as { errcode?: number }).errcode ?? 0 })
   }
 })

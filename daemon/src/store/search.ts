@@ -46,7 +46,7 @@ export function createSearch(files: SearchFiles, warn: (text: string) => void): 
     started.on('message', (answer: SearchAnswer) => {
       const asked = waiting.get(answer.id)
       waiting.delete(answer.id)
-      if ('error' in answer) asked?.reject(answer.error)
+      if ('error' in answer) asked?.reject(Object.assign(answer.error, { errcode: answer.errcode }))
       else {
         if (answer.trouble !== undefined) warn(`a search went without its index: ${answer.trouble}`)
         asked?.resolve(answer.hits)

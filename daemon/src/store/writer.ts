@@ -16,8 +16,8 @@ export function createWriter(db: DatabaseSync): Writer {
   const insert = db.prepare(
     `INSERT INTO message (n, is_open, way, state, id, from_agent, from_machine, from_person, from_project, to_agent, to_key,
        to_machine, project, via, thread, reply_to, stream, seq, trace, ts, at, expires_at, size, reason, accepted_at, failed_at, body,
-       path, attempts, sent_at, tried_at, told, retry_of)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       path, attempts, sent_at, tried_at, retry_of)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const setState = ['stored', 'accepted'].map((state) =>
     db.prepare(
@@ -43,7 +43,8 @@ export function createWriter(db: DatabaseSync): Writer {
   const attempt = db.prepare(
     'UPDATE message SET attempts = ?2, sent_at = coalesce(sent_at, ?1), tried_at = ?1, path = ?4 WHERE n = ?3',
   )
-  const told = db.prepare('UPDATE message SET told = ?1 WHERE n IN (SELECT value FROM json_each(?2)) AND told < ?1')
+  const owed = db.prepare('INSERT OR IGNORE INTO owed (n) VALUES (?)')
+  const told = db.prepare('DELETE FROM owed WHERE n IN (SELECT value FROM json_each(?))')
   const dead = db.prepare('UPDATE message SET dead = ?, retried_as = ? WHERE n = ?')
   const close = db.prepare('UPDATE message SET is_open = 0 WHERE n = ?')
   const move = db.prepare(
@@ -101,8 +102,6 @@ export function createWriter(db: DatabaseSync): Writer {
       sent?.attempts ?? null,
       sent?.at ?? null,
       sent?.at ?? null,
-      // An acknowledgement tells of `accepted`; a refusal goes with it.
-      row.way === 'in' && isAccepted ? stateCode.accepted : stateCode.failed,
       row.retryOf,
     )
   }
@@ -150,8 +149,11 @@ export function createWriter(db: DatabaseSync): Writer {
       case 'attempt':
         if (firstSent.get(op.n) !== op) attempt.run(op.at, op.attempts, op.n, op.path)
         return
+      case 'owed':
+        owed.run(op.n)
+        return
       case 'told':
-        told.run(stateCode[op.state], JSON.stringify(op.ns))
+        told.run(JSON.stringify(op.ns))
         return
       case 'dead':
         dead.run(DEAD.indexOf(op.state), op.as, op.n)

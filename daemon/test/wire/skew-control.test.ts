@@ -5,15 +5,22 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { SOCKET_PATH } from '@agent-relay/protocol'
 import { golden, goldenKey } from '@agent-relay/protocol/fixtures'
-import { eventOf, type Packet, readPacket, transcript } from '@agent-relay/protocol/transcripts'
+import { type Packet, payloadOf, readPacket, transcript } from '@agent-relay/protocol/transcripts'
 import { Server } from 'socket.io'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { systemClock } from '../../src/cloud/clock.ts'
 import { type ControlLink, createControlLink } from '../../src/cloud/control-link.ts'
+import { openSession, type Session } from '../../src/cloud/session.ts'
 
 const auth = golden('control/auth.usual')
 /** A recorded frame without the engine's own digit, which its socket puts before it. */
 const say = (text: string): string => text.slice(1)
 const read = (text: string): Packet => readPacket(`4${text}`) as Packet
+
+const identity = {
+  publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
+  sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
+}
 
 type Conn = { send(text: string): void; on(event: 'message', listener: (text: string) => void): void }
 
@@ -50,11 +57,7 @@ function start() {
       },
     },
   ) as Parameters<typeof createControlLink>[0]['on']
-  const identity = {
-    publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
-    sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
-  }
-  const agents = () => golden('control/agents.sync.usual').agents.slice(0, 1)
+  const agents = () => payloadOf(transcript('control-1', 'session'), 'agents.sync').agents
   link = createControlLink({ ...{ url, identity, on, agents, random: () => 0 }, ...auth })
   const next = (event: string) => new Promise<unknown>((resolve) => waiting.set(event, resolve))
   return { link, next, calls }
@@ -83,25 +86,21 @@ test('a control plane of version 1 refuses 2, is asked for 1 at once, and the se
   }
   const { link, next, calls } = start()
   const [up, claims, returned, delivered, refused] = ['up', 'claims', 'returned', 'deliver', 'refused'].map(next)
-  const [minimal, options] = golden('control/relay.usual').envelopes
-  const frameOf = (event: string, isOpener: boolean): ReturnType<typeof golden> => {
-    const packets = recorded.flatMap((one) => (one.isOpener === isOpener ? (readPacket(one.text) as Packet) : []))
-    return (packets.find((packet) => eventOf(packet) === event)?.data as unknown[] | undefined)?.[1]
-  }
+  const frameOf = (event: string) => payloadOf(recorded, event)
   /** The daemon's own part, in the order of the recording. */
   const verbs = async (): Promise<unknown[]> => {
     await up
     expect(await claims).toEqual([{ ok: true, name: 'Alice', epoch: 1 }])
     const results: unknown[] = []
-    results.push(await link.claim({ ...golden('control/agents.claim.options').agent, epoch: null }))
-    await link.setStatus(golden('control/agents.status.usual').changes)
-    results.push(await link.relay([minimal, options]))
+    results.push(await link.claim(frameOf('agents.claim').agent))
+    await link.setStatus(frameOf('agents.status').changes)
+    results.push(await link.relay(frameOf('relay').envelopes))
     results.push(await returned, await delivered)
     // What only version 2 knows does not go out: neither beside a receipt, nor alone.
-    const { acks, gaps, receipts } = frameOf('return', true)
+    const { acks, gaps, receipts } = frameOf('return')
     await link.giveBack({ acks: [], gaps: [], receipts: [], heard: golden('control/return.heard').heard })
     await link.giveBack({ acks, gaps, receipts, heard: golden('control/return.heard').heard })
-    await link.traces(frameOf('traces', true).traces)
+    await link.traces(frameOf('traces').traces)
     await link.release('Designer')
     return results
   }
@@ -125,13 +124,35 @@ test('a control plane of version 1 refuses 2, is asked for 1 at once, and the se
   }
   expect(await done).toEqual([
     { ok: true, name: 'Designer', epoch: 1 },
-    [minimal, options].map(({ id }) => ({ id, state: 'carried' })),
-    frameOf('returned', false),
-    frameOf('deliver', false).envelopes,
+    frameOf('relay').envelopes.map(({ id }: { id: string }) => ({ id, state: 'carried' })),
+    frameOf('returned'),
+    frameOf('deliver').envelopes,
   ])
   expect(await refused).toMatchObject({ code: 'KEY_REVOKED' })
   expect(asked).toEqual([2, 1])
   expect(calls, 'the refused version is no outage').not.toContain('down')
+})
+
+test('what only version 2 can be asked is refused at once on a connection of version 1', async () => {
+  serve = (conn) =>
+    conn.on('message', (text) => {
+      if ((read(text).data as { v?: number }).v === 2)
+        return conn.send(say(transcript('control-1', 'refusal')[1]?.text ?? ''))
+      if (read(text).kind !== 'connect') return
+      conn.send('0/machines,{"sid":"s"}')
+      conn.send(`2/machines,${JSON.stringify(['welcome', golden('control/welcome.version-1')])}`)
+    })
+  const session = await new Promise<Session>((resolve) => {
+    const opened = openSession({
+      ...{ ...auth, url, identity, clock: systemClock, speaks: 1, onEnd: () => undefined },
+      ...{ onUp: () => resolve(opened), onPush: () => undefined, onUnknown: () => undefined },
+    })
+  })
+  await expect(session.request('channels.join' as 'relay', {} as never)).rejects.toMatchObject({
+    code: 'VERSION_UNSUPPORTED',
+    message: expect.stringContaining('knows no channels.join'),
+  })
+  session.end(new Error('done') as never)
 })
 
 test('a control plane that speaks neither is told of with the command that installs its own', async () => {

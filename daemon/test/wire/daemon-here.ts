@@ -1,0 +1,64 @@
+/** A daemon within the test's own process, so that its heap, its handles and its defects can be seen. */
+import { createRunHost } from '../../src/agents/host.ts'
+import { openHome } from '../../src/home/home.ts'
+import { listenLocally } from '../../src/local/server.ts'
+import type { Log } from '../../src/log.ts'
+import { createControl } from '../../src/service/control.ts'
+import { createService } from '../../src/service/service.ts'
+import { openSession } from '../../src/service/session.ts'
+import { statusView } from '../../src/service/status.ts'
+import { openStore } from '../../src/store/store.ts'
+
+/** What daemon.ts puts together, but for the process: no lock, no signals; `shutdown` is only counted. */
+export async function daemonHere(home: string, { helloMs }: { helloMs?: number } = {}) {
+  const paths = openHome(home)
+  /** What the log got beyond what is usual. */
+  const complaints: string[] = []
+  const complain = (text: string, fields?: object) => void complaints.push(`${text} ${JSON.stringify(fields ?? {})}`)
+  const log: Log = { error: complain, warn: complain, info: () => undefined, debug: () => undefined }
+  const store = openStore(paths.db)
+  const runHost = createRunHost()
+  const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
+  let shutdowns = 0
+  const service = createService({
+    ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
+    status: () =>
+      statusView({
+        ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
+        ...{ state: service.engine.state(), now: service.engine.now() },
+      }),
+    reload: () => control.load(),
+    shutdown: () => void shutdowns++,
+  })
+  let open = 0
+  const server = await listenLocally({
+    ...{ path: paths.socket, version: '0.1.0', log, ...(helloMs !== undefined && { helloMs }) },
+    open(connection, proof) {
+      const session = openSession(service, connection, proof)
+      open++
+      return {
+        get agent() {
+          return session.agent
+        },
+        handle: (request) => session.handle(request),
+        closed() {
+          open--
+          session.closed()
+        },
+      }
+    },
+  })
+  return {
+    socket: paths.socket,
+    complaints,
+    /** Sessions that are open. */
+    sessions: () => open,
+    shutdowns: () => shutdowns,
+    async stop() {
+      await runHost.stop()
+      service.stop()
+      await server.close()
+      store.close()
+    },
+  }
+}

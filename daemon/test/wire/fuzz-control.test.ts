@@ -1,0 +1,123 @@
+/** The daemon's link against a control plane that has gone mad: nothing that it pushes or answers ends more than the connection. */
+import { createPublicKey, sign } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { controlFrames, machineFrames, SOCKET_PATH } from '@agent-relay/protocol'
+import { casesOf, golden, goldenKey } from '@agent-relay/protocol/fixtures'
+import { mutated, oddValue } from '@agent-relay/protocol/fixtures/mutate'
+import { within } from '@agent-relay/protocol/fixtures/steady'
+import fc from 'fast-check'
+import { Server } from 'socket.io'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createControlLink } from '../../src/cloud/control-link.ts'
+import { RelayError } from '../../src/errors.ts'
+
+const NAMESPACE = '/machines,'
+const http = createServer()
+const io = new Server(http, { path: SOCKET_PATH, transports: ['websocket'] })
+type Conn = { send(text: string): void; on(event: 'message', listener: (text: string) => void): void }
+let serve: (conn: Conn) => void
+beforeAll(async () => {
+  io.engine.removeAllListeners('connection')
+  io.engine.on('connection', (conn: Conn) => serve(conn))
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+})
+afterAll(() => io.close())
+
+const pushes = fc
+  .constantFrom(...Object.keys(controlFrames).flatMap((event) => casesOf('control', event)))
+  .chain(({ frame, value }) =>
+    fc.oneof(
+      { weight: 20, arbitrary: mutated(value).map((odd) => `2${NAMESPACE}${JSON.stringify([frame, odd])}`) },
+      { weight: 1, arbitrary: fc.constantFrom(`2${NAMESPACE}["${frame}"]`, `2${NAMESPACE}7["${frame}",null,1]`) },
+    ),
+  )
+const answers = fc
+  .constantFrom(...Object.keys(machineFrames).flatMap((event) => casesOf('control', `${event}.answer`)))
+  .chain(({ value }) => fc.oneof(mutated(value), oddValue).map((odd) => `[${JSON.stringify(odd)}]`))
+const strange = fc.constantFrom(
+  ...[
+    '',
+    '2',
+    '9',
+    '2/machines,',
+    '2/machines,[5]',
+    '2/machines,["__proto__",{}]',
+    '3/machines,999[1]',
+    '3/machines,[]',
+  ],
+  ...[
+    '4/machines,{}',
+    '4/machines,"x"',
+    '0/machines,{"sid":"again"}',
+    '51-/machines,["deliver",{"_placeholder":true,"num":0}]',
+  ],
+)
+
+test('three thousand pushes and answers gone wrong: the link comes back, and what is right is still taken', async () => {
+  const rounds = fc.sample(
+    fc.record({
+      said: fc.array(fc.oneof({ weight: 12, arbitrary: pushes }, strange), { minLength: 10, maxLength: 10 }),
+      answer: answers,
+    }),
+    { numRuns: 300, seed: fc.readConfigureGlobal()?.seed ?? Date.now() },
+  )
+  let round = 0
+  let delivered: () => void = () => undefined
+  const last = new Promise<void>((resolve) => {
+    delivered = resolve
+  })
+  const marker = { ...golden('envelope/envelope.minimal'), body: 'the last of all' }
+  serve = (conn) =>
+    conn.on('message', (text) => {
+      if (text.startsWith('0')) {
+        conn.send(`0${NAMESPACE}{"sid":"s"}`)
+        conn.send(`2${NAMESPACE}${JSON.stringify(['welcome', golden('control/welcome.people')])}`)
+        return
+      }
+      const [, id, event] = /^2\/machines,(\d+)\["([\w.]+)"/.exec(text) ?? []
+      if (id === undefined || event === undefined) return
+      if (round >= rounds.length) {
+        if (event !== 'agents.sync') return
+        conn.send(`3${NAMESPACE}${id}${JSON.stringify([{ ok: true, value: { results: [] } }])}`)
+        conn.send(`2${NAMESPACE}${JSON.stringify(['deliver', { envelopes: [marker] }])}`)
+        return
+      }
+      const { said, answer } = rounds[round++] as (typeof rounds)[number]
+      for (const one of said) conn.send(one)
+      conn.send(`3${NAMESPACE}${id}${answer}`)
+    })
+  const ends: unknown[] = []
+  const on = {
+    ...{ up: () => undefined, delta: () => undefined, roster: () => undefined, returned: () => undefined },
+    ...{ claims: () => undefined, unknown: () => undefined },
+    down: (error: RelayError) => void ends.push(error),
+    refused: (error: RelayError) => {
+      ends.push(error)
+      // A mad `goodbye` may say that the key is dead: somebody links anew.
+      link.stop()
+      link.start()
+    },
+    deliver: (envelopes: { body: string }[]) => envelopes.some(({ body }) => body === marker.body) && delivered(),
+  }
+  const identity = {
+    publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
+    sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
+  }
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const link = createControlLink({
+    ...golden('control/auth.usual'),
+    url,
+    identity,
+    on,
+    agents: () => [],
+    random: () => 0,
+  })
+  link.start()
+  await within(25_000, () => `round ${round} of ${rounds.length}`, last)
+  link.stop()
+  expect(ends.length).toBeGreaterThan(10)
+  for (const error of ends) expect(error).toBeInstanceOf(RelayError)
+}, 30_000)
