@@ -44,13 +44,16 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
   const lanes = new Map<string, Lane>()
   const turns: Lane[] = []
   const workers = new Set<Promise<void>>()
+  /** Counted down in the moment in which a worker finds nothing: its promise ends only later. */
+  let working = 0
   let isClosed = false
 
   function queue(lane: Lane): void {
     if (lane.isQueued) return
     lane.isQueued = true
     turns.push(lane)
-    if (workers.size >= maxWorkers) return
+    if (working >= maxWorkers) return
+    working++
     // In the next tick: what comes in one batch goes into one transaction.
     const worker: Promise<void> = Promise.resolve()
       .then(work)
@@ -72,6 +75,7 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
       if (lane.queue.length > 0) queue(lane)
       else lanes.delete(lane.sender.machineId)
     }
+    working--
   }
 
   async function answer(sender: Sender, { hasInbox, hasChannel, ...batch }: Received): Promise<void> {

@@ -133,3 +133,14 @@ test('a person speaks by the control plane only, and is not fenced by an agent o
     row: { fromAgent: '@Carol', fromPerson: 'Carol', fromMachine: 'o1', state: 'accepted' },
   })
 })
+
+test('the history’s copy of a channel’s message is sent again alone: the members have theirs', () => {
+  const { state } = machineState()
+  const letter = {
+    ...{ n: 1, id: '0199c0de-0000-7000-8000-000000000009', from: 'Alice', to: '#Ops', body: 'x', sizeBytes: 1 },
+    ...{ thread: null, replyTo: null, ttlMs: 60_000, dead: 'open' as const, retriedAs: null },
+  }
+  const { ops } = step(state, [{ type: 'retry', reply: null, id: letter.id, letter }], 1000)
+  const rows = ops.flatMap((op) => (op.op === 'message' ? [op.row] : []))
+  expect(rows).toMatchObject([{ toAgent: '#Ops', toMachine: 'o1', via: '#Ops', retryOf: letter.id }])
+})

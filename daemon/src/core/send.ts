@@ -1,5 +1,5 @@
 /** From what an agent said to rows on disk: one message per recipient, each with its place in its stream. */
-import { BROADCAST_TTL_MS, DEFAULT_TTL_MS, MAX_BODY_BYTES, type WireError } from '@agent-relay/protocol'
+import { BROADCAST_TTL_MS, DEFAULT_TTL_MS, MAX_BODY_BYTES, nameKey, type WireError } from '@agent-relay/protocol'
 import { claimToSpeak, speaks } from './agents.ts'
 import { acceptHere } from './hand-over.ts'
 import { INBOX_MESSAGES, OUTBOX_BYTES, OUTBOX_MESSAGES } from './limits.ts'
@@ -29,13 +29,14 @@ export function queueAll(state: State, draft: Draft, turn: Turn): Queued {
   if (draft.sizeBytes === 0) return no({ code: 'BAD_REQUEST', message: 'The message is empty: give it a text.' })
   const resolved = resolve(state, sender, draft.to)
   if (!resolved.ok) return resolved
-  const full = isFull(state, resolved.targets, draft.sizeBytes)
+  const targets = draft.retryOf === undefined ? resolved.targets : theOne(resolved.targets, draft.to)
+  const full = isFull(state, targets, draft.sizeBytes)
   if (full !== undefined) return no(full)
   const messages: SentView[] = []
   const hasSpoken = !sender.isConfirmed && speaks(state, sender.key)
   const ttlMs = draft.ttlMs ?? defaultTtlMs(resolved.via)
   let trace: string | null = null
-  for (const target of resolved.targets) {
+  for (const target of targets) {
     const row = rowOf(state, draft, sender, target, turn.now, ttlMs)
     row.via = resolved.via ?? null
     trace ??= row.id
@@ -47,6 +48,9 @@ export function queueAll(state: State, draft: Draft, turn: Turn): Queued {
 }
 
 const no = (error: WireError): Queued => ({ ok: false, error })
+
+/** A dead letter is one copy: of a channel's, the history may lack it while the members have theirs. */
+const theOne = (targets: Target[], to: string): Target[] => targets.filter(({ key }) => key === nameKey(to))
 
 /** A broadcast is stale after a day; a channel's members read what was said in it, as a person reads their inbox. */
 const defaultTtlMs = (via: string | undefined): number =>

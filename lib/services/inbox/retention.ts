@@ -75,30 +75,40 @@ async function queuedFor(db: Db, before: Date): Promise<{ ids: string[] }[]> {
 /** Histories end after a year, a channel's also at its size; a receipt that nobody heard for a week is given up. */
 export async function forgetOld(db: Db): Promise<void> {
   const before = new Date(Date.now() - HISTORY_DAYS * dayMs)
-  await untilNone(
-    () => db.$executeRaw`
-      DELETE FROM "DashboardMessage" WHERE id IN (
-        SELECT id FROM "DashboardMessage" WHERE "storedAt" < ${before} AND ("seenAt" IS NOT NULL OR "channelId" IS NOT NULL) LIMIT ${slice})`,
-  )
-  await untilNone(
-    () => db.$executeRaw`
-      DELETE FROM "OwedReceipt" WHERE ("machineId", "messageId", state) IN (
-        SELECT "machineId", "messageId", state FROM "OwedReceipt" WHERE "createdAt" < ${new Date(Date.now() - 7 * dayMs)} LIMIT ${slice})`,
+  const thinned = new Set<string>()
+  const note = (rows: { channelId: string | null }[]): number => {
+    for (const { channelId } of rows) if (channelId !== null) thinned.add(channelId)
+    return rows.length
+  }
+  await untilNone(async () =>
+    note(
+      await db.$queryRaw`
+        DELETE FROM "DashboardMessage" WHERE id IN (
+          SELECT id FROM "DashboardMessage" WHERE "storedAt" < ${before} AND ("seenAt" IS NOT NULL OR "channelId" IS NOT NULL) LIMIT ${slice})
+        RETURNING "channelId"::text AS "channelId"`,
+    ),
   )
   const full = await db.channel.findMany({
     where: { messageCount: { gt: CHANNEL_KEPT_MESSAGES } },
     select: { id: true },
   })
-  for (const { id } of full) {
-    await untilNone(
-      () => db.$executeRaw`
-        DELETE FROM "DashboardMessage" WHERE id IN (
-          SELECT id FROM "DashboardMessage" WHERE "channelId" = ${id}::uuid ORDER BY id DESC OFFSET ${CHANNEL_KEPT_MESSAGES} LIMIT ${slice})`,
+  for (const { id } of full)
+    await untilNone(async () =>
+      note(
+        await db.$queryRaw`
+          DELETE FROM "DashboardMessage" WHERE id IN (
+            SELECT id FROM "DashboardMessage" WHERE "channelId" = ${id}::uuid ORDER BY id DESC OFFSET ${CHANNEL_KEPT_MESSAGES} LIMIT ${slice})
+          RETURNING "channelId"::text AS "channelId"`,
+      ),
     )
-  }
   await db.$executeRaw`
     UPDATE "Channel" c SET "messageCount" = (SELECT count(*) FROM "DashboardMessage" m WHERE m."channelId" = c.id)
-    WHERE "messageCount" > 0`
+    WHERE id = ANY(${[...thinned]}::uuid[])`
+  await untilNone(
+    () => db.$executeRaw`
+      DELETE FROM "OwedReceipt" WHERE ("machineId", "messageId", state) IN (
+        SELECT "machineId", "messageId", state FROM "OwedReceipt" WHERE "createdAt" < ${new Date(Date.now() - 7 * dayMs)} LIMIT ${slice})`,
+  )
 }
 
 async function untilNone(deleteSlice: () => Promise<number>): Promise<void> {

@@ -54,8 +54,6 @@ export async function sendAsPerson(ctx: OrgCtx<UserActor>, input: PersonMessage)
         seenAt: now,
       },
     })
-    if ('channelId' in place)
-      await tx.channel.update({ where: { id: place.channelId }, data: { messageCount: { increment: 1 } } })
     const deliveries = await queueDeliveries(tx, { message, agents, ttlMs })
     return { id, deliveries, place, hasJoined }
   })
@@ -100,6 +98,9 @@ async function recipientsOf(tx: Tx, ctx: OrgCtx<UserActor>, wanted: Wanted) {
     return { place: { agentId: agent.id, name: agent.name }, agents: [agent] as Agent[], hasJoined: false }
   }
   const channel = await findChannel(tx, { orgId, name: wanted.channel })
+  // Counts the message, and keeps the channel from being removed before it is there.
+  const { count } = await tx.channel.updateMany({ where: { id: channel.id }, data: { messageCount: { increment: 1 } } })
+  if (count === 0) throw new DomainError('NOT_FOUND', `The channel #${channel.name} was removed a moment ago.`)
   const member = { channelId: channel.id, userId: ctx.actor.userId }
   let hasJoined = false
   if (!(await tx.channelMember.findUnique({ where: { channelId_userId: member } }))) {

@@ -2,7 +2,7 @@ import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { OverviewView } from '#lib/trpc/views.ts'
 import { listMachines } from '../reads/list-machines.ts'
-import { isFailed, isWaiting, messageRows, within24h } from '../reads/message-rows.ts'
+import { isFailed, isWaiting, messageRows, unnamed, within24h } from '../reads/message-rows.ts'
 import { checklistOf } from './checklist.ts'
 import { figuresOf } from './figures.ts'
 
@@ -36,7 +36,7 @@ export async function getOverview(ctx: OrgCtx): Promise<OverviewView> {
 /** The longest queues first. */
 function waitingByAgent({ db, org }: OrgCtx): Promise<OverviewView['waitingByAgent']> {
   return db.$queryRaw<OverviewView['waitingByAgent']>`
-    SELECT t."toAgent" AS agent, coalesce(m.name, 'a removed machine') AS machine, count(*)::int AS count,
+    SELECT t."toAgent" AS agent, coalesce(m.name, ${unnamed(Prisma.sql`t."toMachineId"`)}) AS machine, count(*)::int AS count,
       (extract(epoch FROM min(t."sentAt")) * 1000)::float8 AS "oldestAt"
     FROM "MessageTrace" t LEFT JOIN "Machine" m ON m.id = t."toMachineId" AND m."orgId" = t."orgId"
     WHERE t."orgId" = ${org.id}::uuid AND ${isWaiting}

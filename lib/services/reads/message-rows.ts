@@ -20,7 +20,7 @@ const isCutOff = Prisma.sql`(t.state IN ('queued', 'stored') AND (${isToRevoked}
 export const isFailed = Prisma.sql`(t.state = 'failed' OR ${isCutOff})`
 
 /** People and channels are at the control plane's own machine, which the organization's id names. */
-const unnamed = (machineId: Prisma.Sql): Prisma.Sql =>
+export const unnamed = (machineId: Prisma.Sql): Prisma.Sql =>
   Prisma.sql`CASE WHEN ${machineId} = t."orgId" THEN ${DASHBOARD_AGENT} ELSE 'a removed machine' END`
 
 /** Newest first; the id decides between messages of one millisecond. `where` speaks of the trace as `t`. */
