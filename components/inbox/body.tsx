@@ -1,0 +1,68 @@
+'use client'
+import { memo, useState } from 'react'
+import { bytes, count } from '../format/format.ts'
+import { cn } from '../ui/cn.ts'
+import { bodyParts, folded } from './body-text.ts'
+
+/** What somebody wrote, as they wrote it and as nothing else: no markup, no pictures, nothing that is not seen. */
+export const Body = memo(function Body({ text, onUnfold }: { text: string; onUnfold: () => void }) {
+  const [isWhole, setWhole] = useState(false)
+  const beginning = folded(text)
+  const shown = isWhole ? text : (beginning ?? text)
+  return (
+    <>
+      <div
+        className={cn(
+          '[overflow-wrap:anywhere] whitespace-pre-wrap [contain:paint] [tab-size:4] [unicode-bidi:plaintext]',
+          beginning !== undefined &&
+            !isWhole &&
+            '[mask-image:linear-gradient(to_bottom,black_calc(100%-40px),transparent)]',
+        )}
+      >
+        {bodyParts(shown).map((part, index) => {
+          // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one text never change places
+          const key = index
+          if (part.kind === 'text') return part.text
+          if (part.kind === 'link')
+            return (
+              <a
+                key={key}
+                href={part.text}
+                target="_blank"
+                rel="noopener noreferrer"
+                className="text-accent underline decoration-accent-line underline-offset-2 hover:decoration-accent"
+              >
+                {part.text}
+              </a>
+            )
+          return (
+            <span
+              key={key}
+              title="Characters that are not seen, by their names"
+              className="mono mx-px rounded-1 bg-warn-soft px-1 text-warn"
+            >
+              {part.text}
+            </span>
+          )
+        })}
+      </div>
+      {beginning !== undefined && (
+        <button
+          type="button"
+          className="text-sm font-medium text-accent hover:underline"
+          onClick={() => {
+            onUnfold()
+            setWhole(!isWhole)
+          }}
+        >
+          {isWhole ? 'Show the beginning only' : `Show all ${sizeOf(text)}`}
+        </button>
+      )}
+    </>
+  )
+})
+
+function sizeOf(text: string): string {
+  const lines = text.split('\n').length
+  return lines > 14 ? `${count(lines)} lines` : bytes(new TextEncoder().encode(text).length)
+}
