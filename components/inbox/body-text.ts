@@ -64,7 +64,6 @@ function trimmed(address: string): string {
 
 /** ASCII only and without a user's name: `https://bank.example@evil.example` and look-alike letters stay text. */
 function isPlain(address: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is ASCII
   if (!/^[\x21-\x7e]+$/.test(address) || !URL.canParse(address)) return false
   const { username, password, hostname } = new URL(address)
   return username === '' && password === '' && !hostname.includes('xn--')

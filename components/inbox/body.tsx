@@ -20,8 +20,7 @@ export const Body = memo(function Body({ text, onUnfold }: { text: string; onUnf
         )}
       >
         {bodyParts(shown).map((part, index) => {
-          // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one text never change places
-          const key = index
+          const key = index // the parts of one text never change places
           if (part.kind === 'text') return part.text
           if (part.kind === 'link')
             return (

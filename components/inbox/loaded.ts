@@ -16,7 +16,12 @@ export function withNewest(held: Loaded | undefined, page: ConversationPage): Lo
   const first = page.rows[0]
   const at = held && first ? held.rows.findIndex(({ id }) => id === first.id) : -1
   if (!held || at < 0) return page
-  return { ...page, rows: [...held.rows.slice(0, at), ...page.rows], nextCursor: held.nextCursor, above: held.above ?? [] }
+  return {
+    ...page,
+    rows: [...held.rows.slice(0, at), ...page.rows],
+    nextCursor: held.nextCursor,
+    above: held.above ?? [],
+  }
 }
 
 /** What came before, as `cursor` brought it. */

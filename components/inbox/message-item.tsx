@@ -88,10 +88,7 @@ export function MessageItem({ row, isCurrent, unreadFrom, answered, actions }: P
             {message.receipts !== null && <ReceiptLine receipts={message.receipts} />}
           </div>
           {message.receipts !== null && (
-            <Failures
-              receipts={message.receipts}
-              onAgain={message.isMine ? () => actions.onAgain(message) : null}
-            />
+            <Failures receipts={message.receipts} onAgain={message.isMine ? () => actions.onAgain(message) : null} />
           )}
         </div>
         <button
