@@ -57,14 +57,17 @@ export const columnsOf = (org: string, onOpen: (name: string) => void): Column<C
       const agents = agentsOf(channel)
       if (agents.length === 0) return <span className="text-fg-3">none</span>
       return (
-        <span className="flex items-center gap-2" title={agents.map(({ name }) => name).join(', ')}>
-          {agents.slice(0, 3).map(({ name, status }) => (
-            <span key={name} className="flex min-w-0 items-center gap-1">
+        // Whole names only: what does not fit falls into the line that is cut off.
+        <span
+          className="flex h-5 flex-wrap items-center gap-x-2 overflow-hidden"
+          title={agents.map(({ name }) => name).join(', ')}
+        >
+          {agents.map(({ name, status }) => (
+            <span key={name} className="flex h-5 max-w-full items-center gap-1">
               <AgentShape status={status ?? 'offline'} />
               <span className="truncate">{name}</span>
             </span>
           ))}
-          {agents.length > 3 && <span className="text-fg-3">+{agents.length - 3}</span>}
         </span>
       )
     },

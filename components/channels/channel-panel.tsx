@@ -223,7 +223,7 @@ function Removal({ org, channel, onRemove }: { org: string; channel: ChannelRow;
   const cannot = role !== undefined && !can(role, 'channel.removeAny') && isOthers
   return (
     <div className="flex flex-wrap items-center gap-3 px-4 py-4">
-      <Button variant="danger" aria-disabled={cannot} onClick={onRemove}>
+      <Button aria-disabled={cannot} onClick={onRemove}>
         <Trash2 aria-hidden size={14} />
         Delete the channel
       </Button>

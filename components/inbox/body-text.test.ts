@@ -18,10 +18,10 @@ describe('bodyParts', () => {
     expect(shown('rm \u202etxt.exe')).toBe('rm [U+202E]txt.exe')
     expect(shown('pass\u200bword')).toBe('pass[U+200B]word')
     expect(shown('pass\u200dword')).toBe('pass[U+200D]word')
-    expect(shown('\u001b[31mred\u0007\u007f')).toBe('[␛][31mred[␇ ␡]')
+    expect(shown('\u001b[31mred\u0007\u007f')).toBe('[ESC][31mred[BEL DEL]')
     expect(shown('a\u0085b\u2028c\u00add')).toBe('a[U+0085]b[U+2028]c[U+00AD]d')
     expect(shown('hi\u{e0041}\u{e0042}')).toBe('hi[U+E0041 U+E0042]')
-    expect(shown('lone\rreturn')).toBe('lone[␍]return')
+    expect(shown('lone\rreturn')).toBe('lone[CR]return')
   })
 
   it('leaves what joins emoji and scripts that need it', () => {
@@ -53,7 +53,7 @@ describe('bodyParts', () => {
 
 describe('visibleText', () => {
   it('is one string without anything unseen', () => {
-    expect(visibleText('a\u202eb \u001b[2J')).toBe('aU+202Eb ␛[2J')
+    expect(visibleText('a\u202eb \u001b[2J')).toBe('aU+202Eb ESC[2J')
   })
 })
 

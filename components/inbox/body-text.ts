@@ -11,12 +11,15 @@ const odd = new RegExp(String.raw`(?:${unseen}|(?<!${joined})[\u200c\u200d])+`, 
 /** A web address, shown as the whole of itself: nothing that hides where it goes. */
 const link = /https?:\/\/[^\s<>"'`\\^{|}]+/giu
 
-/** As one reads it: a picture for controls (`␛`), else the number (`U+202E`). */
+const controls =
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(
+    ' ',
+  )
+
+/** As one reads it: the name of a control (`ESC`), else the number (`U+202E`). */
 function named(character: string): string {
   const code = character.codePointAt(0) as number
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code)
-  if (code === 0x7f) return '\u2421'
-  return `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+  return controls[code] ?? (code === 0x7f ? 'DEL' : `U+${code.toString(16).toUpperCase().padStart(4, '0')}`)
 }
 
 const nameAll = (run: string): string => {
