@@ -1,14 +1,15 @@
 'use client'
-import { memo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import { bytes, count } from '../format/format.ts'
 import { cn } from '../ui/cn.ts'
 import { bodyParts, folded } from './body-text.ts'
 
 /** What somebody wrote, as they wrote it and as nothing else: no markup, no pictures, nothing that is not seen. */
-export const Body = memo(function Body({ text, onUnfold }: { text: string; onUnfold: () => void }) {
+export function Body({ text, onUnfold }: { text: string; onUnfold: () => void }) {
   const [isWhole, setWhole] = useState(false)
   const beginning = folded(text)
   const shown = isWhole ? text : (beginning ?? text)
+  const parts = useMemo(() => bodyParts(shown), [shown])
   return (
     <>
       <div
@@ -19,7 +20,7 @@ export const Body = memo(function Body({ text, onUnfold }: { text: string; onUnf
             '[mask-image:linear-gradient(to_bottom,black_calc(100%-40px),transparent)]',
         )}
       >
-        {bodyParts(shown).map((part, index) => {
+        {parts.map((part, index) => {
           const key = index // the parts of one text never change places
           if (part.kind === 'text') return part.text
           if (part.kind === 'link')
@@ -59,7 +60,7 @@ export const Body = memo(function Body({ text, onUnfold }: { text: string; onUnf
       )}
     </>
   )
-})
+}
 
 function sizeOf(text: string): string {
   const lines = text.split('\n').length

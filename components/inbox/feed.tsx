@@ -86,7 +86,10 @@ export function Feed(props: Props) {
       element?.focus({ preventScroll: true })
       element?.scrollIntoView({ block: 'center' })
     },
-    onUnfold: hold,
+    onUnfold: (id) => {
+      const element = find(id)
+      if (element) hold(element)
+    },
   }
   const current = chosen !== null && byId.has(chosen) ? chosen : newest?.id
 

@@ -14,7 +14,8 @@ export type ItemActions = {
   onAgain: (message: ConversationMessage) => void
   /** Goes to the message that another one answers. */
   onShow: (id: string) => void
-  onUnfold: () => void
+  /** Its body is about to grow or shrink. */
+  onUnfold: (id: string) => void
 }
 
 type Props = {
@@ -83,7 +84,7 @@ export function MessageItem({ row, isCurrent, unreadFrom, answered, actions }: P
           )}
           <div className="flex items-start gap-3 max-sm:flex-wrap max-sm:gap-y-0">
             <div className="min-w-0 flex-1 max-sm:basis-full">
-              <Body text={message.body} onUnfold={actions.onUnfold} />
+              <Body text={message.body} onUnfold={() => actions.onUnfold(message.id)} />
             </div>
             {message.receipts !== null && <ReceiptLine receipts={message.receipts} />}
           </div>

@@ -9,34 +9,40 @@ const NEAR_END = 24
  * follows what comes, and everywhere else the first message in sight stays where it is, whatever grows above or below it.
  */
 export function useSteadyScroll(box: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>) {
-  const anchor = useRef<{ element: Element; top: number } | null>(null)
+  const anchor = useRef<{ element: Element; edge: 'top' | 'bottom'; at: number } | null>(null)
   const [isAtEnd, setAtEnd] = useState(true)
 
-  const keep = useCallback((element: Element | undefined) => {
-    anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null
-    setAtEnd(!element)
+  const keep = useCallback((element: Element, edge: 'top' | 'bottom') => {
+    anchor.current = { element, edge, at: element.getBoundingClientRect()[edge] }
+    setAtEnd(false)
   }, [])
 
-  /** The first message in sight is what one reads, from now on also at the end. */
-  const hold = useCallback(() => {
-    const element = box.current
-    if (!element) return
-    const top = element.getBoundingClientRect().top
-    const messages = [...element.querySelectorAll('[data-message]')]
-    keep(messages.find((message) => message.getBoundingClientRect().bottom > top))
-  }, [box, keep])
+  /** This message is about to grow downwards, and its beginning is what one reads; also at the end. */
+  const hold = useCallback((message: Element) => keep(message, 'top'), [keep])
+
+  const follow = useCallback(() => {
+    anchor.current = null
+    setAtEnd(true)
+  }, [])
 
   const note = useCallback(() => {
-    const element = box.current
-    if (!element) return
-    if (element.scrollTop > -NEAR_END) keep(undefined)
-    else hold()
-  }, [box, keep, hold])
+    const list = box.current
+    if (!list) return
+    if (list.scrollTop > -NEAR_END) {
+      follow()
+      return
+    }
+    const { top } = list.getBoundingClientRect()
+    const messages = [...list.querySelectorAll('[data-message]')]
+    const first = messages.find((message) => message.getBoundingClientRect().bottom > top)
+    // Its end: what stands above its beginning, such as a date, goes when older messages come.
+    if (first) keep(first, 'bottom')
+  }, [box, follow, keep])
 
   const toEnd = useCallback(() => {
-    keep(undefined)
+    follow()
     if (box.current) box.current.scrollTop = 0
-  }, [box, keep])
+  }, [box, follow])
 
   /** Puts this element at the top of the box. */
   const toTop = useCallback(
@@ -57,7 +63,7 @@ export function useSteadyScroll(box: RefObject<HTMLElement | null>, content: Ref
     const sizes = new ResizeObserver(() => {
       const held = anchor.current
       if (!held?.element.isConnected) return
-      const moved = held.element.getBoundingClientRect().top - held.top
+      const moved = held.element.getBoundingClientRect()[held.edge] - held.at
       if (Math.abs(moved) >= 1) list.scrollTop += moved
     })
     sizes.observe(list)
