@@ -72,6 +72,12 @@ function isPlain(address: string): boolean {
   return username === '' && password === '' && !hostname.includes('xn--')
 }
 
+/**
+ * Geist kerns runs of `x` in context, in quadratic time: 60,000 of them hold the page for 15 s. Nobody reads so much at once
+ * with an eye for its kerning.
+ */
+export const isSlowToKern = (text: string): boolean => text.length > 4_000
+
 const FOLD_LINES = 14
 const FOLD_CHARACTERS = 1_400
 

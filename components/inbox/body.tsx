@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'react'
 import { bytes, count } from '../format/format.ts'
 import { cn } from '../ui/cn.ts'
-import { bodyParts, folded } from './body-text.ts'
+import { bodyParts, folded, isSlowToKern } from './body-text.ts'
 
 /** What somebody wrote, as they wrote it and as nothing else: no markup, no pictures, nothing that is not seen. */
 export function Body({ text, onUnfold }: { text: string; onUnfold: () => void }) {
@@ -15,6 +15,7 @@ export function Body({ text, onUnfold }: { text: string; onUnfold: () => void })
       <div
         className={cn(
           '[overflow-wrap:anywhere] whitespace-pre-wrap [contain:paint] [tab-size:4] [unicode-bidi:plaintext]',
+          isSlowToKern(shown) && '[font-kerning:none]',
           beginning !== undefined &&
             !isWhole &&
             '[mask-image:linear-gradient(to_bottom,black_calc(100%-40px),transparent)]',

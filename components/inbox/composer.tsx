@@ -7,7 +7,8 @@ import { bytes } from '../format/format.ts'
 import { useIsHydrated } from '../format/time.tsx'
 import { Kbd } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { visibleText } from './body-text.ts'
+import { cn } from '../ui/cn.ts'
+import { isSlowToKern, visibleText } from './body-text.ts'
 
 type Props = {
   field: RefObject<HTMLTextAreaElement | null>
@@ -39,7 +40,7 @@ export function Composer(props: Props) {
   const reason =
     closed ??
     (isTooLarge
-      ? `${bytes(size)} is more than a message may have: ${bytes(MAX_BODY_BYTES)}. Shorten it, or send where it can be read.`
+      ? `${bytes(size - MAX_BODY_BYTES)} too much: a message has at most ${bytes(MAX_BODY_BYTES)}. Shorten it, or say where it can be read.`
       : null)
   const cannot = reason !== null || text.trim() === '' || isSending
 
@@ -89,7 +90,10 @@ export function Composer(props: Props) {
           aria-describedby="composer-note"
           aria-invalid={isTooLarge}
           placeholder={`Message to ${to}`}
-          className="block field-sizing-content max-h-[min(40dvh,320px)] min-h-14 w-full resize-none bg-transparent px-2.5 py-2 outline-none placeholder:text-fg-3"
+          className={cn(
+            'block field-sizing-content max-h-[min(40dvh,320px)] min-h-14 w-full resize-none bg-transparent px-2.5 py-2 outline-none placeholder:text-fg-3',
+            isSlowToKern(text) && '[font-kerning:none]',
+          )}
         />
       </div>
       <div className="mt-2 flex items-center gap-3">
