@@ -7,8 +7,7 @@ import { bytes } from '../format/format.ts'
 import { useIsHydrated } from '../format/time.tsx'
 import { Kbd } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { cn } from '../ui/cn.ts'
-import { isSlowToKern, visibleText } from './body-text.ts'
+import { visibleText } from './body-text.ts'
 
 type Props = {
   field: RefObject<HTMLTextAreaElement | null>
@@ -90,10 +89,8 @@ export function Composer(props: Props) {
           aria-describedby="composer-note"
           aria-invalid={isTooLarge}
           placeholder={`Message to ${to}`}
-          className={cn(
-            'block field-sizing-content max-h-[min(40dvh,320px)] min-h-14 w-full resize-none bg-transparent px-2.5 py-2 outline-none placeholder:text-fg-3',
-            isSlowToKern(text) && '[font-kerning:none]',
-          )}
+          // No kerning: the browser measures what is pasted before we know how long it is; see isSlowToKern.
+          className="block field-sizing-content max-h-[min(40dvh,320px)] min-h-14 w-full resize-none bg-transparent px-2.5 py-2 outline-none [font-kerning:none] placeholder:text-fg-3"
         />
       </div>
       <div className="mt-2 flex items-center gap-3">
