@@ -124,14 +124,14 @@ function End({ org, party, machine }: { org: string; party: string; machine: str
 
 function Body({ org, message }: { org: string; message: MessageDetail }) {
   if (!isAgent(message.to) || !isAgent(message.from)) return <InInbox org={org} message={message} />
-  const command = `agent-relay inbox ${message.to}`
+  const command = `agent-relay read ${message.id}`
   return (
     <section className="px-4 py-3" aria-label="Body">
       <div className="grid grid-cols-[16px_minmax(0,1fr)] gap-x-2.5 gap-y-1.5 rounded-2 border border-hair bg-surface-2 px-3 py-2.5">
         <FileLock2 aria-hidden size={16} className="mt-0.5 text-fg-2" />
         <div>
-          <p className="font-medium">The body is on {message.toMachine}</p>
-          <p className="text-sm text-fg-2">The dashboard holds headers only. On that machine, this shows it:</p>
+          <p className="font-medium">The body is on {endsOf(message)}</p>
+          <p className="text-sm text-fg-2">The dashboard holds headers only. There, this shows it:</p>
         </div>
         <span className="col-start-2 inline-flex w-fit max-w-full items-center rounded-1 bg-surface-3 pl-2">
           <code className="mono truncate">{command}</code>
@@ -141,6 +141,10 @@ function Body({ org, message }: { org: string; message: MessageDetail }) {
     </section>
   )
 }
+
+/** The sender's machine keeps what it sent, the recipient's what it got. */
+const endsOf = ({ fromMachine, toMachine, tookMs }: MessageDetail): string =>
+  fromMachine === toMachine || tookMs === null ? fromMachine : `${fromMachine} and ${toMachine}`
 
 /** What goes to people and channels, or comes from a person, is kept at the control plane and read in the inbox. */
 function InInbox({ org, message: { from, to, via } }: { org: string; message: MessageDetail }) {

@@ -15,6 +15,9 @@ export default async function InboxPage({ params, searchParams }: Props) {
         Promise.all([
           queryClient.prefetchQuery(trpc.inbox.list.queryOptions({ org })),
           typeof key === 'string' && queryClient.prefetchQuery(trpc.inbox.get.queryOptions({ org, key })),
+          typeof key === 'string' &&
+            key.startsWith('channel:') &&
+            queryClient.prefetchQuery(trpc.channels.list.queryOptions({ org })),
         ])
       }
     >
