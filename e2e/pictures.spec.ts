@@ -68,7 +68,7 @@ test('an empty organization', async () => {
   await page.getByRole('button', { name: 'Create the organization' }).click()
   await page.waitForURL(/\/o\/acme/)
   await picture('overview-empty', heading('Get two agents talking'))
-  for (const name of ['agents', 'machines', 'messages'] as const) {
+  for (const name of ['inbox', 'agents', 'machines', 'messages', 'channels'] as const) {
     await page.goto(`/o/acme/${name}`)
     await picture(`${name}-empty`, heading(new RegExp(name, 'i')))
   }
@@ -103,6 +103,13 @@ test('machines that ask to be linked, and an organization at work', async ({ con
   const expiring = ['send', 'Mobile', 'Are you there?', '--from', 'Lead', '--ttl', '2s', '--wait', '--timeout', '20s']
   await alice.run(expiring, 1)
 
+  await alice.run(['join', '#token-api', '--as', 'Lead'])
+  await bob.run(['join', '#token-api', '--as', 'API'])
+  await said(bob, 'DB', '@alice', 'Migration 0043 needs a lock of 2 s on users. Now, or tonight?')
+  await said(alice, 'Lead', '#token-api', 'Token refresh rotates on every call from now on.')
+  await said(bob, 'API', '@alice', report)
+  await said(bob, 'API', '@alice', 'Shall I deploy to staging?')
+
   await page.goto('/o/acme')
   await picture('overview', (at) => expect(at.getByText('Delivered').first()).toBeVisible())
   await page.goto('/o/acme/agents')
@@ -117,12 +124,35 @@ test('machines that ask to be linked, and an organization at work', async ({ con
     .first()
     .click()
   await picture('message', (at) => expect(at.getByText('Accepted').first()).toBeVisible())
+  await page.goto('/o/acme/inbox')
+  await picture('inbox', (at) => expect(at.getByText('Shall I deploy to staging?')).toBeVisible())
+  await page.goto('/o/acme/inbox?with=agent:api')
+  await page.getByRole('textbox', { name: 'Message to API' }).fill('Yes. Tell #token-api when it is out.')
+  await page.keyboard.press('Control+Enter')
+  await picture('conversation', (at) => expect(at.getByRole('article').last()).toContainText('injected'))
+  await page.goto('/o/acme/inbox?with=agent:mobile')
+  await page.getByRole('textbox', { name: 'Message to Mobile' }).fill('Call me when you are back.')
+  await page.keyboard.press('Control+Enter')
+  await picture('conversation-away', (at) => expect(at.getByRole('article').last()).toContainText('stored'))
+  await page.goto('/o/acme/channels')
+  await picture('channels', (at) => expect(at.getByRole('row', { name: /#token-api/ })).toBeVisible())
+  await page.goto('/o/acme/channels?channel=token-api')
+  await picture('channel', (at) => expect(at.getByRole('region', { name: 'Channel' })).toContainText('API'))
+  await page.goto('/o/acme/messages?show=failed')
+  await picture('messages-failed', (at) => expect(at.getByRole('listitem').first()).toContainText('expired'))
   await page.goto('/o/acme/settings')
   await picture('settings', (at) => expect(at.getByText('Slug').first()).toBeVisible())
   await page.goto('/o/nobody-has-this')
   await picture('not-found', heading(/not|no/i))
   expect(problems).toEqual([])
 })
+
+const report = `GET /users is done:
+
+	const { rows, total } = await get('/users?page=3')
+
+- a page past the end is empty and has the right total
+- https://staging.acme.test/users has it since 14:10`
 
 /** Links by the device flow as a person does; the first time the approval page has its picture taken. */
 async function linked(controlPlane: ControlPlane, machine: TestMachine, isPictured = false): Promise<TestMachine> {
@@ -146,5 +176,7 @@ async function agent(machine: TestMachine, name: string, project: string) {
 }
 
 async function said(machine: TestMachine, from: string, to: string, text: string): Promise<void> {
-  await machine.run(['send', to, text, '--from', from, '--wait=injected', '--timeout', '20s'])
+  // People and channels take it at once; an agent has it when it was handed to it.
+  const state = /^[@#]/.test(to) ? 'accepted' : 'injected'
+  await machine.run(['send', to, text, '--from', from, `--wait=${state}`, '--timeout', '20s'])
 }

@@ -14,6 +14,9 @@ export const paths = {
   agents: (slug: string) => `/o/${slug}/agents`,
   machines: (slug: string) => `/o/${slug}/machines`,
   messages: (slug: string, message?: string) => `/o/${slug}/messages${q({ message })}`,
+  /** `conversation` is a key such as `agent:bob`. */
+  inbox: (slug: string, conversation?: string) => `/o/${slug}/inbox${q({ with: conversation })}`,
+  channels: (slug: string, channel?: string) => `/o/${slug}/channels${q({ channel })}`,
   settings: (slug: string) => `/o/${slug}/settings`,
   api: {
     health: () => '/api/health',

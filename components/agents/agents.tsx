@@ -1,16 +1,19 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
+import { PenLine } from 'lucide-react'
 import Link from 'next/link'
 import { useCallback, useMemo } from 'react'
 import { paths } from '#lib/paths.ts'
 import type { AgentRow } from '#lib/trpc/views.ts'
 import { count } from '../format/format.ts'
 import { Ago } from '../format/time.tsx'
+import { keyOf } from '../inbox/address.ts'
 import { installCommand } from '../machines/commands.ts'
 import { AgentStatusMark } from '../marks/status.tsx'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { oneOf, useUrlState } from '../shell/use-url-state.ts'
+import { buttonStyles } from '../ui/button.tsx'
 import { Command } from '../ui/copy.tsx'
 import { type Column, DataTable, type Layout } from '../ui/data-table.tsx'
 import { Empty, Failed } from '../ui/empty.tsx'
@@ -116,6 +119,7 @@ const layout: Layout = {
   received: 'w-[76px] text-right max-md:hidden',
   waiting: 'w-[76px] text-right max-md:hidden',
   seen: 'w-[98px] text-right max-sm:hidden',
+  write: 'w-[52px] text-right',
 }
 
 const number = (value: number) => (value === 0 ? <span className="text-fg-3">0</span> : count(value))
@@ -205,5 +209,20 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
     header: 'Last seen',
     by: (agent) => agent.lastSeenAt,
     cell: (agent) => <Ago at={agent.lastSeenAt} className="text-fg-2" />,
+  },
+  {
+    id: 'write',
+    header: <span className="sr-only">Actions</span>,
+    cell: (agent) =>
+      agent.isPerson ? null : (
+        <Link
+          href={paths.inbox(org, keyOf({ kind: 'agent', name: agent.name }))}
+          aria-label={`Write to ${agent.name}`}
+          title={`Write to ${agent.name}`}
+          className={buttonStyles({ variant: 'ghost', size: 'icon', className: 'relative -mr-1.5' })}
+        >
+          <PenLine aria-hidden size={14} />
+        </Link>
+      ),
   },
 ]

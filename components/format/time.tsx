@@ -1,6 +1,6 @@
 'use client'
 import { createContext, type ReactNode, use, useCallback, useSyncExternalStore } from 'react'
-import { age, ago, clock } from './format.ts'
+import { age, ago, clock, dayName, whenShort } from './format.ts'
 
 /** One timer for all times on the page; it runs only while something listens. */
 const listeners = new Set<() => void>()
@@ -69,12 +69,41 @@ export function Age({ at }: { at: number }) {
   return <time dateTime={new Date(at).toISOString()}>{text}</time>
 }
 
-/** `14:32:07.412` in the reader's time zone; the date on hover. */
-export function Clock({ at, withMs = false, className }: { at: number; withMs?: boolean; className?: string }) {
+/** `14:32:07.412` in the reader's time zone, or `14:32` when short; the date on hover. */
+export function Clock({
+  at,
+  withMs = false,
+  isShort = false,
+  className,
+}: {
+  at: number
+  withMs?: boolean
+  isShort?: boolean
+  className?: string
+}) {
   const isHydrated = useIsHydrated()
+  const text = clock(at, isHydrated ? 'local' : 'utc', withMs)
   return (
     <time dateTime={new Date(at).toISOString()} title={stamp(at, isHydrated)} className={className}>
-      {clock(at, isHydrated ? 'local' : 'utc', withMs)}
+      {isShort ? text.slice(0, 5) : text}
     </time>
   )
+}
+
+/** `14:32` today, `Mon` within a week, else `4 Nov`; the exact time on hover. */
+export function When({ at, className }: { at: number; className?: string }) {
+  const isHydrated = useIsHydrated()
+  const text = useTimeText((now) => whenShort(at, now, isHydrated ? 'local' : 'utc'))
+  return (
+    <time dateTime={new Date(at).toISOString()} title={stamp(at, isHydrated)} className={className}>
+      {text}
+    </time>
+  )
+}
+
+/** `Today`, `Yesterday`, `Monday 23 November`. */
+export function Day({ at }: { at: number }) {
+  const isHydrated = useIsHydrated()
+  const text = useTimeText((now) => dayName(at, now, isHydrated ? 'local' : 'utc'))
+  return <time dateTime={new Date(at).toISOString()}>{text}</time>
 }

@@ -42,7 +42,7 @@ export function LiveProvider({ org, children }: { org: string; children: ReactNo
       socket = openDashboardSocket(org, {
         onLive: () => {
           setState('live')
-          note(['agents', 'machines', 'messages', 'org'])
+          note(['agents', 'machines', 'messages', 'org', 'inbox', 'channels'])
         },
         onLost: () => setState('lost'),
         onHint: note,
@@ -91,6 +91,8 @@ function useRefresh(): (kinds: readonly Kind[]) => void {
         has('agents', 'machines', 'messages') && trpc.agents.pathFilter(),
         has('agents', 'machines', 'messages') && trpc.machines.pathFilter(),
         has('messages') && trpc.messages.pathFilter(),
+        has('agents', 'inbox', 'channels') && trpc.inbox.pathFilter(),
+        has('agents', 'inbox', 'channels') && trpc.channels.pathFilter(),
         has('org') && trpc.me.pathFilter(),
       ]
       for (const filter of stale) if (filter) void queryClient.invalidateQueries(filter)

@@ -116,10 +116,15 @@ export function FromTo({
   const via = message.via !== null && message.via.toLowerCase() !== message.to.toLowerCase() ? message.via : null
   return (
     <span className={cn('min-w-0 truncate', className)}>
-      <span className="font-medium">{message.from}</span>
+      <Party name={message.from} />
       <span className="px-1 text-fg-3">→</span>
-      <span className="font-medium">{message.to}</span>
+      <Party name={message.to} />
       {via !== null && <span className="mono pl-1.5 text-fg-3">{via}</span>}
     </span>
   )
 }
+
+/** An agent by its name; a person and a channel by their address, as one would write it. */
+const Party = ({ name }: { name: string }) => (
+  <span className={/^[@#]/.test(name) ? 'mono font-medium' : 'font-medium'}>{name}</span>
+)

@@ -4,10 +4,11 @@ import { type MouseEvent, useEffect, useRef, useSyncExternalStore } from 'react'
 import { paths } from '#lib/paths.ts'
 import type { MessageRow } from '#lib/trpc/views.ts'
 import { duration, plural } from '../format/format.ts'
-import { Clock } from '../format/time.tsx'
+import { Age, Clock } from '../format/time.tsx'
 import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
 import { cn } from '../ui/cn.ts'
 import { useWindow } from './use-window.ts'
+import { troubleOf } from './way.ts'
 
 /** The names get what the other columns do not need; beside an opened message the time does without its thousandths. */
 const wide = 'sm:grid-cols-[108px_minmax(0,1fr)_116px_112px_76px]'
@@ -128,6 +129,8 @@ function Row({
     event.preventDefault()
     onSelect(message.id)
   }
+  const trouble = troubleOf(message)
+  const isFailed = message.state === 'failed'
   return (
     <li
       aria-posinset={index + 1}
@@ -149,10 +152,23 @@ function Row({
           href={href}
           onClick={open}
           aria-current={isSelected ? 'true' : undefined}
-          className="flex min-w-0 after:absolute after:inset-0"
+          className="flex min-w-0 shrink-0 max-w-full after:absolute after:inset-0"
         >
           <FromTo message={message} />
         </a>
+        {trouble !== null && !isCompact && (
+          <span
+            title={trouble}
+            className={cn('ml-3 min-w-0 flex-1 truncate text-sm max-sm:hidden', isFailed ? 'text-fail' : 'text-fg-3')}
+          >
+            {trouble}
+            {!isFailed && (
+              <>
+                , <Age at={message.sentAt} />
+              </>
+            )}
+          </span>
+        )}
       </span>
       <span className="max-sm:order-2">
         <ReceiptMark message={message} />

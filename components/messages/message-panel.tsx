@@ -1,11 +1,13 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
 import { FileLock2, X } from 'lucide-react'
+import Link from 'next/link'
+import { paths } from '#lib/paths.ts'
 import type { MessageDetail } from '#lib/trpc/views.ts'
 import { bytes, shortId } from '../format/format.ts'
-import { Clock } from '../format/time.tsx'
+import { Age, Clock } from '../format/time.tsx'
+import { keyOf } from '../inbox/address.ts'
 import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
-import { failureSentence } from '../marks/receipt.ts'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Kbd } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
@@ -13,6 +15,7 @@ import { CopyButton } from '../ui/copy.tsx'
 import { Failed } from '../ui/empty.tsx'
 import { BoneRows } from '../ui/skeleton.tsx'
 import { TraceView } from './trace-view.tsx'
+import { isAgent, titleOf, whyOf } from './way.ts'
 
 /** One message: how far it came, which way and why, and where its body can be read. */
 export function MessagePanel({ org, id, onClose }: { org: string; id: string; onClose: () => void }) {
@@ -58,16 +61,16 @@ export function MessagePanel({ org, id, onClose }: { org: string; id: string; on
       {detail.isError && !message && <Failed error={detail.error} onRetry={() => detail.refetch()} />}
       {message && (
         <>
-          <Way message={message} />
+          <Way org={org} message={message} />
           <TraceView message={message} />
-          <Body message={message} />
+          <Body org={org} message={message} />
         </>
       )}
     </section>
   )
 }
 
-function Way({ message }: { message: MessageDetail }) {
+function Way({ org, message }: { org: string; message: MessageDetail }) {
   return (
     <section className="border-b border-hair px-4 pt-2.5 pb-3" aria-label="Way">
       <div className="mb-1 flex items-center gap-2">
@@ -76,14 +79,19 @@ function Way({ message }: { message: MessageDetail }) {
         <PathMark message={message} />
       </div>
       <p className="text-fg-2">{whyOf(message)}</p>
+      {(message.state === 'queued' || message.state === 'stored') && (
+        <p className="text-warn">
+          For {message.to}, since <Clock at={message.sentAt} />, <Age at={message.sentAt} />.
+        </p>
+      )}
       <dl className="mt-1.5 grid grid-cols-[66px_minmax(0,1fr)] gap-x-2 gap-y-0.5 text-sm">
         <dt className="text-fg-3">from</dt>
-        <dd className="mono truncate text-fg-2">
-          {message.from} on {message.fromMachine}
+        <dd className="flex gap-3">
+          <End org={org} party={message.from} machine={message.fromMachine} />
         </dd>
         <dt className="text-fg-3">to</dt>
-        <dd className="mono truncate text-fg-2">
-          {message.to} on {message.toMachine}
+        <dd className="flex gap-3">
+          <End org={org} party={message.to} machine={message.toMachine} />
         </dd>
         {message.via !== null && (
           <>
@@ -96,42 +104,77 @@ function Way({ message }: { message: MessageDetail }) {
   )
 }
 
-function titleOf({ state, path }: MessageDetail): string {
-  if (state === 'failed') return 'Why it failed'
-  if (path === 'local') return 'Why it stayed on the machine'
-  if (path === 'direct') return 'Why it went directly'
-  if (path === 'relay' || path === 'mailbox') return 'Why it went by relay'
-  return 'Why it waits'
+/** One end of a message, and the way to write there. A person is written to from a terminal. */
+function End({ org, party, machine }: { org: string; party: string; machine: string }) {
+  const isChannel = party.startsWith('#')
+  const key = keyOf(isChannel ? { kind: 'channel', name: party.slice(1) } : { kind: 'agent', name: party })
+  return (
+    <>
+      <span className="mono min-w-0 flex-1 truncate text-fg-2">
+        {isAgent(party) ? `${party} on ${machine}` : party}
+      </span>
+      {!party.startsWith('@') && (
+        <Link href={paths.inbox(org, key)} className="shrink-0 font-medium text-accent hover:underline">
+          {isChannel ? `Open ${party}` : `Write to ${party}`}
+        </Link>
+      )}
+    </>
+  )
 }
 
-function whyOf(message: MessageDetail): string {
-  const { state, path, fromMachine, toMachine } = message
-  if (state === 'failed') return failureSentence(message.reason)
-  if (path === 'local') return `Both agents are on ${toMachine}: no network is involved.`
-  if (path === 'direct') return `${fromMachine} and ${toMachine} reach each other without the control plane.`
-  if (path === 'relay')
-    return `${fromMachine} and ${toMachine} were both connected to the control plane, which carried it without keeping it.`
-  if (path === 'mailbox')
-    return state === 'stored'
-      ? `${toMachine} is away: the control plane keeps the message until it is back or the time to live ends.`
-      : `${toMachine} was away: the control plane kept the message until it was back.`
-  return `It is safe on the disk of ${fromMachine} and goes out as soon as there is a path to ${toMachine}.`
-}
-
-function Body({ message }: { message: MessageDetail }) {
-  const command = `agent-relay inbox ${message.to}`
+function Body({ org, message }: { org: string; message: MessageDetail }) {
+  if (!isAgent(message.to) || !isAgent(message.from)) return <InInbox org={org} message={message} />
+  const command = `agent-relay read ${message.id}`
   return (
     <section className="px-4 py-3" aria-label="Body">
       <div className="grid grid-cols-[16px_minmax(0,1fr)] gap-x-2.5 gap-y-1.5 rounded-2 border border-hair bg-surface-2 px-3 py-2.5">
         <FileLock2 aria-hidden size={16} className="mt-0.5 text-fg-2" />
         <div>
-          <p className="font-medium">The body is on {message.toMachine}</p>
-          <p className="text-sm text-fg-2">The dashboard holds headers only. On that machine, this shows it:</p>
+          <p className="font-medium">The body is on {endsOf(message)}</p>
+          <p className="text-sm text-fg-2">The dashboard holds headers only. There, this shows it:</p>
         </div>
         <span className="col-start-2 inline-flex w-fit max-w-full items-center rounded-1 bg-surface-3 pl-2">
           <code className="mono truncate">{command}</code>
           <CopyButton text={command} label="Copy the command" isSmall />
         </span>
+      </div>
+    </section>
+  )
+}
+
+/** The sender's machine keeps what it sent, the recipient's what it got. */
+const endsOf = ({ fromMachine, toMachine, tookMs }: MessageDetail): string =>
+  fromMachine === toMachine || tookMs === null ? fromMachine : `${fromMachine} and ${toMachine}`
+
+/** What goes to people and channels, or comes from a person, is kept at the control plane and read in the inbox. */
+function InInbox({ org, message: { from, to, via } }: { org: string; message: MessageDetail }) {
+  const channel = [to, via ?? ''].find((party) => party.startsWith('#'))
+  const other = isAgent(from) ? from : to
+  return (
+    <section className="px-4 py-3" aria-label="Body">
+      <div className="grid gap-1 rounded-2 border border-hair bg-surface-2 px-3 py-2.5">
+        <p className="font-medium">The body is in {channel ?? 'an inbox'}</p>
+        {channel === undefined ? (
+          <p className="text-sm text-fg-2">
+            Only the person whose inbox it is can read it:{' '}
+            <Link
+              href={paths.inbox(org, keyOf({ kind: 'agent', name: other }))}
+              className="font-medium text-accent hover:underline"
+            >
+              your conversation with {other}
+            </Link>
+          </p>
+        ) : (
+          <p className="text-sm text-fg-2">
+            Every member of the organization can read it:{' '}
+            <Link
+              href={paths.inbox(org, keyOf({ kind: 'channel', name: channel.slice(1) }))}
+              className="font-medium text-accent hover:underline"
+            >
+              the conversation in {channel}
+            </Link>
+          </p>
+        )}
       </div>
     </section>
   )

@@ -4,11 +4,18 @@ import { Kbd } from '../ui/badge.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { destinations } from './navigation.ts'
 
-const onMessages = [
-  { keys: ['J'], label: 'Next message' },
-  { keys: ['K'], label: 'Previous message' },
-  { keys: ['Esc'], label: 'Close the message' },
+const inLists = [
+  { keys: ['J'], label: 'Next' },
+  { keys: ['K'], label: 'Previous' },
+  { keys: ['Esc'], label: 'Close what is open' },
   { keys: ['/'], label: 'Search' },
+]
+const inInbox = [
+  { keys: ['N'], label: 'New message' },
+  { keys: ['Enter'], label: 'Write' },
+  { keys: ['⌘', 'Enter'], label: 'Send (Ctrl Enter)' },
+  { keys: ['↑', '↓'], label: 'From message to message' },
+  { keys: ['R'], label: 'Reply to the message' },
 ]
 
 /** Every shortcut there is. */
@@ -23,11 +30,18 @@ export function Shortcuts(props: { open: boolean; onOpenChange: (open: boolean) 
             <Row key={item.key} keys={['G', item.key]} label={item.label} />
           ))}
         </Group>
-        <Group title="In lists">
-          {onMessages.map((row) => (
-            <Row key={row.label} {...row} />
-          ))}
-        </Group>
+        <div className="grid content-start gap-4">
+          <Group title="In lists">
+            {inLists.map((row) => (
+              <Row key={row.label} {...row} />
+            ))}
+          </Group>
+          <Group title="In the inbox">
+            {inInbox.map((row) => (
+              <Row key={row.label} {...row} />
+            ))}
+          </Group>
+        </div>
       </div>
     </Dialog>
   )

@@ -68,6 +68,7 @@ function Nav({ label, org, items, isTouch }: { label: string; org: OrgView; item
         const href = item.href(org.slug)
         const value = item.count?.(org.counts)
         const failed = item.label === 'Messages' ? org.counts.failed24h : 0
+        const unread = item.label === 'Inbox' ? org.counts.unread : 0
         return (
           <Link
             key={item.label}
@@ -82,6 +83,13 @@ function Nav({ label, org, items, isTouch }: { label: string; org: OrgView; item
             <item.icon aria-hidden size={16} />
             <span className="flex-1">{item.label}</span>
             {value !== undefined && value > 0 && <span className="text-sm font-normal text-fg-3">{count(value)}</span>}
+            {unread > 0 && (
+              <span className="flex items-center gap-1.5 text-sm font-medium text-fg">
+                <span aria-hidden className="size-1.5 rounded-full bg-accent-solid" />
+                {count(unread)}
+                <span className="sr-only"> unread</span>
+              </span>
+            )}
             {failed > 0 && (
               <span
                 className="flex items-center gap-1 text-sm font-normal text-fail"

@@ -6,9 +6,9 @@ import { type ReactNode, useState } from 'react'
 import { paths } from '#lib/paths.ts'
 import type { AppRouter } from '#lib/trpc/router.ts'
 
-const { TRPCProvider, useTRPC } = createTRPCContext<AppRouter>()
+const { TRPCProvider, useTRPC, useTRPCClient } = createTRPCContext<AppRouter>()
 
-export { useTRPC }
+export { useTRPC, useTRPCClient }
 
 /** A refusal is an answer; only what may go away by itself is tried again. */
 const isWorthRetrying = (failures: number, error: unknown): boolean => {

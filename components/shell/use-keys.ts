@@ -3,10 +3,11 @@ import { useEffect, useRef } from 'react'
 
 export type KeyMap = Record<string, (event: KeyboardEvent) => void>
 
-/** Keys belong to what one types in, and to a dialog or menu that is open. */
+/** Keys belong to what one types in, to what Enter would press, and to a dialog or menu that is open. */
 function isTakenByOther(event: KeyboardEvent): boolean {
   const target = event.target as HTMLElement | null
   if (target?.closest('input, textarea, select, [contenteditable="true"]')) return true
+  if (event.key === 'Enter' && target?.closest('a, button, summary')) return true
   return document.querySelector('[role="dialog"], [role="menu"]') !== null
 }
 

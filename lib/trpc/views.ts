@@ -22,6 +22,8 @@ export type OrgCounts = {
   machinesOnline: number
   waiting: number
   failed24h: number
+  /** Messages in the inbox of the person who asks that they have not read. */
+  unread: number
 }
 
 export type OrgView = OrgSummary & {

@@ -1,23 +1,34 @@
 import { PERSON_CLIENT } from '@agent-relay/protocol'
 import { authorize, type OrgCtx } from '#lib/access/authorize.ts'
 import type { OrgCounts, OrgView } from '#lib/trpc/views.ts'
+import type { UserActor } from '../context.ts'
+import { countUnread } from '../inbox/count-unread.ts'
 import { isFailed, isWaiting, within24h } from '../reads/message-rows.ts'
 import { orgSummary } from './org-summary.ts'
 
-/** The organization with the numbers beside its navigation. `createdAt` is ms since 1970. */
-export async function getOrg(ctx: OrgCtx): Promise<OrgView> {
+/** The organization with the numbers beside its navigation, for the person who asks. `createdAt` is ms since 1970. */
+export async function getOrg(ctx: OrgCtx<UserActor>): Promise<OrgView> {
   authorize(ctx.role, 'org.read')
   const orgId = ctx.org.id
-  const [{ agentsUsed, ...counts }, members] = await Promise.all([
+  const [{ agentsUsed, ...counts }, unread, members] = await Promise.all([
     countsOf(ctx),
+    countUnread(ctx),
     ctx.db.membership.count({ where: { orgId } }),
   ])
-  return { ...orgSummary(ctx.org, ctx.role), createdAt: ctx.org.createdAt.getTime(), counts, agentsUsed, members }
+  return {
+    ...orgSummary(ctx.org, ctx.role),
+    createdAt: ctx.org.createdAt.getTime(),
+    counts: { ...counts, unread },
+    agentsUsed,
+    members,
+  }
 }
 
+type MachineCounts = Omit<OrgCounts, 'unread'> & { agentsUsed: number }
+
 /** One round trip; every part of it reads an index that names the organization. */
-async function countsOf({ db, org }: OrgCtx): Promise<OrgCounts & { agentsUsed: number }> {
-  const rows = await db.$queryRaw<(OrgCounts & { agentsUsed: number })[]>`
+async function countsOf({ db, org }: OrgCtx): Promise<MachineCounts> {
+  const rows = await db.$queryRaw<MachineCounts[]>`
     SELECT
       a.agents, a."agentsOnline",
       (SELECT (count(*) - count(DISTINCT "machineId") FILTER (WHERE client = ${PERSON_CLIENT}))::int

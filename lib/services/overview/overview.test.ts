@@ -23,7 +23,7 @@ const hour = 60 * minute
 let database: TestDatabase
 let gateway: TestGateway
 let owner: UserActor
-let ctx: OrgCtx
+let ctx: OrgCtx<UserActor>
 let count = 0
 const open: MachineClient[] = []
 beforeAll(async () => {

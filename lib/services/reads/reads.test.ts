@@ -24,7 +24,7 @@ import { listMessages, type MessageFilter } from './list-messages.ts'
 let database: TestDatabase
 let gateway: TestGateway
 let owner: UserActor
-let ctx: OrgCtx
+let ctx: OrgCtx<UserActor>
 let laptop: LinkedMachine
 let desktop: LinkedMachine
 const open: MachineClient[] = []
@@ -176,7 +176,7 @@ test("a person's own name shows as a person's, and counts as no agent", async ()
 
 test('machines show their state, and only those who may revoke one are offered to', async () => {
   const old = await linkMachine(database.db, owner, ctx.org.id, 'old')
-  await revokeMachine(ctx as OrgCtx<UserActor>, { org: ctx.org.id, machineId: old.id })
+  await revokeMachine(ctx, { org: ctx.org.id, machineId: old.id })
   const machines = await listMachines(ctx)
   expect(machines.map(({ name, state, canRevoke }) => [name, state, canRevoke])).toEqual([
     ['laptop', 'online', true],

@@ -1,0 +1,29 @@
+'use client'
+import { useCallback, useState } from 'react'
+import type { ConversationRow } from '#lib/trpc/views.ts'
+
+/**
+ * Keeps the order of a list that sorts itself by time while somebody points at it or has scrolled it: rows change in place, and
+ * conversations that moved up or are new wait until `release`. `newer` counts them.
+ */
+export function useHeldOrder(rows: ConversationRow[]): {
+  ordered: ConversationRow[]
+  newer: number
+  hold: () => void
+  release: () => void
+} {
+  const [held, setHeld] = useState<{ keys: string[]; lastAt: number } | null>(null)
+  const hold = () =>
+    setHeld(
+      (before) => before ?? { keys: rows.map(({ key }) => key), lastAt: Math.max(0, ...rows.map((r) => r.lastAt)) },
+    )
+  const release = useCallback(() => setHeld(null), [])
+  if (!held) return { ordered: rows, newer: 0, hold, release }
+  const byKey = new Map(rows.map((row) => [row.key, row]))
+  return {
+    ordered: held.keys.flatMap((key) => byKey.get(key) ?? []),
+    newer: rows.filter(({ lastAt }) => lastAt > held.lastAt).length,
+    hold,
+    release,
+  }
+}
