@@ -1,5 +1,6 @@
 import { type Ack, Envelope, isPlainEnvelope, Returned } from '@agent-relay/protocol'
 import type { Db } from '../context.ts'
+import { daysOf } from './mailbox-use.ts'
 
 /** A page of a mailbox: at most this many items, and (but for a single greater item) this many bytes. */
 export const MAIL_PAGE = 256
@@ -18,14 +19,16 @@ export async function readMail(
   page: { after?: string | undefined; from?: string | undefined; except?: string[]; limit?: number },
 ): Promise<Mail[]> {
   const { after = firstId, from = firstId, except = [], limit = MAIL_PAGE } = page
+  const days = await daysOf(db, [machineId])
+  if (days === undefined) return []
   const rows = await db.$queryRaw<{ id: string; kind: string; payload: string; remainingMs: number }[]>`
     SELECT id::text, kind, payload, "remainingMs" FROM (
       SELECT id, kind, payload, (extract(epoch FROM "expiresAt" - now()) * 1000)::float8 AS "remainingMs",
         sum("sizeBytes") OVER (ORDER BY id) - "sizeBytes" AS before
       FROM (
-        SELECT id, kind, payload, "expiresAt", "sizeBytes" FROM "MailboxMessage"
+        SELECT id, kind, payload, "expiresAt", "sizeBytes" FROM "MailboxMessage" m
         WHERE "machineId" = ${machineId}::uuid AND id > ${after}::uuid AND id >= ${from}::uuid
-          AND id <> ALL(${except}::uuid[]) AND "expiresAt" > now()
+          AND id <> ALL(${except}::uuid[]) AND "expiresAt" > now() AND ${days}
         ORDER BY id LIMIT ${limit}
       ) page
     ) sized WHERE before < ${pageBytes} ORDER BY id`
@@ -39,7 +42,9 @@ export async function readMail(
 
 /** How far each stream reaches of which something waits for this machine; `to` is its sender, as in an acknowledgement. */
 export async function waitingStreams(db: Db, machineId: string): Promise<Ack[]> {
+  const days = await daysOf(db, [machineId])
+  if (days === undefined) return []
   return db.$queryRaw<Ack[]>`
-    SELECT "fromMachine"::text AS "to", stream, "outboxEpoch", max(seq) AS "upTo" FROM "MailboxMessage"
-    WHERE "machineId" = ${machineId}::uuid AND "expiresAt" > now() AND kind = 'envelope' GROUP BY 1, 2, 3`
+    SELECT "fromMachine"::text AS "to", stream, "outboxEpoch", max(seq) AS "upTo" FROM "MailboxMessage" m
+    WHERE "machineId" = ${machineId}::uuid AND kind = 'envelope' AND "expiresAt" > now() AND ${days} GROUP BY 1, 2, 3`
 }
