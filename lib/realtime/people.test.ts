@@ -12,6 +12,7 @@ import { expireDeliveries, forgetOld, remind } from '#lib/services/inbox/retenti
 import { sendAsPerson } from '#lib/services/inbox/send-as-person.ts'
 import { revokeMachine } from '#lib/services/machines/revoke-machine.ts'
 import { nextRowId } from '#lib/services/messages/row-id.ts'
+import { MAILBOX_MAX_MESSAGES } from '#lib/services/messages/store-mail.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import {
   connectMachine,
@@ -304,6 +305,31 @@ test('what a connected machine leaves unanswered is said again', async () => {
   await client.until(() => client.delivered.length > 1 && client.said.receipts.length > told)
   expect(client.delivered[1]?.id).toBe(id)
 })
+
+test('what a full mailbox does not take stays queued, and goes out when there is room', async () => {
+  const asleep = await connect()
+  const { agent } = await writer(asleep)
+  await asleep.close()
+  const client = await connect()
+  const name = `Filler${++count}`
+  const from = { machine: client.machine, agent: name, epoch: await client.claim(name) }
+  const filling = Array.from({ length: MAILBOX_MAX_MESSAGES }, (_, seq) =>
+    envelopeOf(from, { machine: asleep.machine.id, agent }, seq),
+  )
+  for (let at = 0; at < filling.length; at += 500) await relay(client, filling.slice(at, at + 500))
+  const { id } = await sendAsPerson(await ofOlga(), { to: agent, body: 'one too many' })
+  const states = async () => (await page(agent)).map(({ receipts }) => receipts?.[0]?.state)
+  expect(await states()).toEqual(['queued'])
+  const back = await connect(asleep.machine)
+  const { stream, outboxEpoch } = filling[0] as Envelope
+  const ack = { stream, outboxEpoch, upTo: filling.length - 1, to: client.machine.id }
+  await back.until(() => back.delivered.length >= filling.length)
+  await back.ask('return', { acks: [ack], gaps: [], receipts: [] })
+  await database.db.dashboardMessage.update({ where: { id }, data: { storedAt: new Date(Date.now() - 120_000) } })
+  await remind(database.db)
+  expect(await states()).toEqual(['stored'])
+  await back.until(() => back.delivered.some((envelope) => envelope.id === id))
+}, 60_000)
 
 test('a person’s message follows its agent to another machine when the old one refuses it', async () => {
   const [old, next] = [await connect(), await connect()]

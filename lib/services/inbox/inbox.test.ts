@@ -14,7 +14,6 @@ import { revokeMachine } from '../machines/revoke-machine.ts'
 import { readMail } from '../messages/read-mail.ts'
 import { getConversation } from './get-conversation.ts'
 import { listConversations } from './list-conversations.ts'
-import { remind } from './retention.ts'
 import { sendAsPerson } from './send-as-person.ts'
 
 let database: TestDatabase
@@ -86,23 +85,6 @@ test('many messages at once to one agent have places without a hole, and of one 
   })
   const seqs = (await mail()).filter(({ to }) => to.agent === 'Busy').map(({ seq }) => seq)
   expect(seqs.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n))
-})
-
-test('what a full mailbox does not take stays queued, and goes out when there is room', async () => {
-  const full = await linkMachine(database.db, team.owner, team.org.id, 'full')
-  await agent('Sleeper', full)
-  const ctx = await as(team.owner)
-  const before = (await sendAsPerson(ctx, { to: 'Sleeper', body: 'first' })).id
-  // As large as the mailbox may be.
-  await database.db.mailboxMessage.updateMany({ where: { machineId: full.id }, data: { sizeBytes: 64 * 1024 * 1024 } })
-  const { id, key } = await sendAsPerson(ctx, { to: 'Sleeper', body: 'second' })
-  const states = async () => (await getConversation(ctx, { key })).rows.map(({ receipts }) => receipts?.[0]?.state)
-  expect(await states()).toEqual(['stored', 'queued'])
-  await database.db.mailboxMessage.updateMany({ where: { machineId: full.id }, data: { sizeBytes: 500 } })
-  await database.db.dashboardMessage.update({ where: { id }, data: { storedAt: new Date(Date.now() - 120_000) } })
-  await remind(database.db)
-  expect(await states()).toEqual(['stored', 'stored'])
-  expect((await mail(full)).map((envelope) => envelope.id)).toEqual([before, id])
 })
 
 test('an unknown agent or channel is an error with the nearest names, and other addresses say what is possible', async () => {
