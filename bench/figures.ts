@@ -16,6 +16,13 @@ export type Settings = {
   hasPeers: boolean
 }
 
+/** What a figure is compared with, and the goal against it. */
+export type Comparison = Pick<Figure, 'baseline' | 'goal'>
+
+/** The figure once for each comparison, or as it is without one. */
+export const compared = (figure: Figure, comparisons: Comparison[]): Figure[] =>
+  comparisons.length === 0 ? [figure] : comparisons.map((comparison) => ({ ...figure, ...comparison }))
+
 export type Spread = { min: number; median: number; max: number }
 
 export function spread(values: number[]): Spread {

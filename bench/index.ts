@@ -7,10 +7,11 @@ import { parseArgs } from 'node:util'
 import { cli } from './cli.ts'
 import { type Figure, ratios, type Settings, spread, table } from './figures.ts'
 import { local } from './local.ts'
+import { mailbox } from './mailbox.ts'
 import { relay } from './relay.ts'
 import { start } from './start.ts'
 
-const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, start, cli }
+const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, mailbox, start, cli }
 const { values, positionals } = parsed()
 const unknown = positionals.find((name) => !Object.hasOwn(all, name))
 if (unknown !== undefined) {
@@ -62,6 +63,9 @@ writeFileSync(
     2,
   )}\n`,
 )
+
+// What a failed benchmark left behind ends with this process.
+process.exit()
 
 function parsed() {
   try {

@@ -1,19 +1,19 @@
 /** agent → daemon → agent on one machine: durable, in order, acknowledged. */
 import { fsyncMs, socketRoundTripMs } from './baselines.ts'
 import { connectAs, cpuMicros, openLab, pidOf } from './daemons.ts'
-import type { Figure, Settings } from './figures.ts'
+import { compared, type Figure, type Settings } from './figures.ts'
+import { openPeers, PeerValues } from './peers.ts'
 import { type Pumped, pump } from './pump.ts'
-import { hasRedis, openRedis } from './redis.ts'
 
 const loads = [
   { inFlight: 1, count: 1000 },
-  { inFlight: 64, count: 10_000 },
-  { inFlight: 512, count: 20_000 },
+  { inFlight: 64, count: 10_000, goal: '≥ 2 × JetStream' },
+  { inFlight: 512, count: 20_000, goal: '≥ 3 × JetStream' },
 ]
 
 export async function local({ repeats, hasPeers }: Settings): Promise<Figure[]> {
   const lab = await openLab()
-  const redis = hasPeers && hasRedis() ? await openRedis() : undefined
+  const peers = await openPeers(hasPeers)
   try {
     const machine = lab.machine('local')
     await machine.run(['up'])
@@ -27,39 +27,35 @@ export async function local({ repeats, hasPeers }: Settings): Promise<Figure[]> 
     for (const load of loads) {
       const runs: (Pumped & { cpu: number })[] = []
       const floor: number[] = []
-      const peer: number[] = []
+      const rates = new PeerValues()
       for (let n = 0; n < repeats; n++) {
         // What one durable message cannot undercut: to the daemon and on to the agent, and one write to the disk.
         if (load.inFlight === 1) floor.push((await socketRoundTripMs()) + fsyncMs())
         const before = cpuMicros(pid) ?? Number.NaN
         const pumped = await pump({ ...work, ...load })
-        if (redis) peer.push((await redis.pump(load)).perSecond)
         runs.push({ ...pumped, cpu: ((cpuMicros(pid) ?? Number.NaN) - before) / load.count })
+        for (const peer of peers.all) rates.add(peer, (await peer.pump(load)).perSecond)
       }
-      figures.push(...figuresOf(load.inFlight, { runs, floor, peer }))
+      figures.push(...figuresOf(load, { runs, floor, rates }))
     }
     from.close()
     to.close()
     return figures
   } finally {
-    await redis?.close()
+    await peers.close()
     await lab.close()
   }
 }
 
-type Measured = { runs: (Pumped & { cpu: number })[]; floor: number[]; peer: number[] }
+type Measured = { runs: (Pumped & { cpu: number })[]; floor: number[]; rates: PeerValues }
 
-function figuresOf(inFlight: number, { runs, floor, peer }: Measured): Figure[] {
+function figuresOf({ inFlight, goal }: (typeof loads)[number], { runs, floor, rates }: Measured): Figure[] {
   const name = `local, ${inFlight} in flight`
-  const rate: Figure = {
-    name,
-    unit: 'msg/s',
-    values: runs.map((run) => run.perSecond),
-    ...(peer.length > 0 && { baseline: { name: 'Redis Streams', values: peer } }),
-  }
+  const values = runs.map((run) => run.perSecond)
+  const rate = compared({ name, unit: 'msg/s', values }, rates.comparisons(goal))
   if (inFlight > 1)
-    return [rate, { name: `${name}, daemon CPU`, unit: 'µs/msg', values: runs.map((run) => run.cpu), goal: '≤ 20' }]
+    return [...rate, { name: `${name}, daemon CPU`, unit: 'µs/msg', values: runs.map((run) => run.cpu), goal: '≤ 20' }]
   const p50 = runs.map((run) => run.p50Ms)
   const baseline = { name: 'socket + fsync', values: floor }
-  return [rate, { name: `${name}, p50`, unit: 'ms', values: p50, baseline, goal: '≤ 0.6 ms' }]
+  return [...rate, { name: `${name}, p50`, unit: 'ms', values: p50, baseline, goal: '≤ 0.6 ms' }]
 }

@@ -4,8 +4,15 @@ import { percentile } from './figures.ts'
 
 export const BODY_BYTES = 200
 
-type Work = { from: AgentConnection; to: AgentConnection; address: string; count: number; inFlight: number }
+export type Load = { count: number; inFlight: number }
+type Work = Load & { from: AgentConnection; to: AgentConnection; address: string }
 export type Pumped = { perSecond: number; p50Ms: number }
+/** Stored while nobody read, and then read: so many a second, and seconds for all. */
+export type Parked = { perSecond: number; drainS: number }
+
+/** A body that carries its number. */
+export const bodyOf = (n: number): string => `${n} `.padEnd(BODY_BYTES, 'x')
+export const numberOf = (body: string): number => Number(body.slice(0, body.indexOf(' ')))
 
 /**
  * Sends `count` messages with at most `inFlight` of them not yet arrived, and resolves when all are queued (answered on disk)
@@ -33,7 +40,7 @@ export function pump({ from, to, address, count, inFlight }: Work): Promise<Pump
     }
     const fill = (): void => {
       while (sent < count && sent - arrived < inFlight) {
-        const body = `${sent} `.padEnd(BODY_BYTES, 'x')
+        const body = bodyOf(sent)
         sentAt[sent++] = performance.now()
         from.request('send', { to: address, body }).then(() => {
           queued++
@@ -47,7 +54,7 @@ export function pump({ from, to, address, count, inFlight }: Work): Promise<Pump
       marks = []
     }
     to.onDeliver(({ message, redelivered }) => {
-      const seq = Number(message.body.slice(0, message.body.indexOf(' ')))
+      const seq = numberOf(message.body)
       if (seq !== arrived || redelivered)
         return reject(new Error(`message ${seq} arrived where ${arrived} was due${redelivered ? ', redelivered' : ''}`))
       tookMs.push(performance.now() - (sentAt[arrived++] ?? 0))

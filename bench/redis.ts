@@ -1,22 +1,21 @@
-/** The same work through Redis Streams on this machine, every append synced to disk and every message acknowledged. */
+/** The same work through Redis Streams on this machine: it answers an append after the fsync (`appendfsync always`), as we do. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start } from '../scripts/children.ts'
 import { percentile } from './figures.ts'
-import { BODY_BYTES, type Pumped } from './pump.ts'
+import type { Peer } from './peers.ts'
+import { bodyOf, type Load, numberOf, type Parked, type Pumped } from './pump.ts'
+import { type Client, openClient } from './redis-client.ts'
 
-export type RedisPeer = {
-  pump(load: { count: number; inFlight: number }): Promise<Pumped>
-  close(): Promise<void>
-}
-
-export const hasRedis = (): boolean => spawnSync('redis-server', ['--version']).status === 0
-
-export async function openRedis(): Promise<RedisPeer> {
+/** A server of its own in a temporary folder; undefined, and said so, when there is none on the PATH. */
+export async function openRedis(): Promise<Peer | undefined> {
+  if (spawnSync('redis-server', ['--version']).status !== 0) {
+    console.error('redis-server is not on the PATH: nothing is compared with Redis Streams')
+    return undefined
+  }
   const folder = await mkdtemp(path.join(tmpdir(), 'relay-bench-redis-'))
   const file = path.join(folder, 'redis.sock')
   const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
@@ -26,13 +25,24 @@ export async function openRedis(): Promise<RedisPeer> {
   for await (const line of server.stdout as AsyncIterable<Buffer>)
     if (/ready to accept|server is now ready/i.test(`${line}`)) break
   server.stdout?.resume()
-  const [producer, consumer] = [await openClient(file), await openClient(file)]
+  const clients = { producer: await openClient(file), consumer: await openClient(file) }
   let round = 0
+  const inStream = async <T>(work: (ends: Ends) => Promise<T>): Promise<T> => {
+    const stream = `s${round++}`
+    await clients.producer.command('XGROUP', 'CREATE', stream, 'g', '0', 'MKSTREAM')
+    try {
+      return await work({ ...clients, stream })
+    } finally {
+      await clients.producer.command('DEL', stream)
+    }
+  }
   return {
-    pump: (load) => pumpStream({ producer, consumer, stream: `s${round++}`, ...load }),
+    name: 'Redis Streams',
+    pump: (load) => inStream((ends) => pump(ends, load)),
+    park: (load) => inStream((ends) => park(ends, load)),
     async close() {
-      producer.close()
-      consumer.close()
+      clients.producer.close()
+      clients.consumer.close()
       server.kill()
       await once(server, 'exit')
       await rm(folder, { recursive: true, force: true })
@@ -40,125 +50,66 @@ export async function openRedis(): Promise<RedisPeer> {
   }
 }
 
-type Work = { producer: Client; consumer: Client; stream: string; count: number; inFlight: number }
+type Ends = { producer: Client; consumer: Client; stream: string }
 
-async function pumpStream({ producer, consumer, stream, count, inFlight }: Work): Promise<Pumped> {
-  await producer.command('XGROUP', 'CREATE', stream, 'g', '0', 'MKSTREAM')
+async function pump(ends: Ends, { count, inFlight }: Load): Promise<Pumped> {
   const sentAt = new Float64Array(count)
   const tookMs: number[] = []
-  let sent = 0
-  let arrived = 0
   const answers: Promise<unknown>[] = []
+  let sent = 0
   const fill = (): void => {
-    while (sent < count && sent - arrived < inFlight) {
+    while (sent < count && sent - tookMs.length < inFlight) {
       sentAt[sent] = performance.now()
-      answers.push(producer.command('XADD', stream, '*', 'b', `${sent} `.padEnd(BODY_BYTES, 'x')))
-      sent++
+      answers.push(append(ends, sent++))
     }
   }
   const startedAt = performance.now()
   fill()
-  while (arrived < count) {
-    const read = await consumer.command(
-      'XREADGROUP',
-      'GROUP',
-      'g',
-      'c',
-      'COUNT',
-      '512',
-      'BLOCK',
-      '0',
-      'STREAMS',
-      stream,
-      '>',
-    )
-    const entries = (read as [string, [string, string[]][]][])[0]?.[1] ?? []
-    for (const [, fields] of entries) {
-      if (Number(fields[1]?.split(' ', 1)[0]) !== arrived)
-        throw new Error(`Redis gave ${fields[1]} where ${arrived} was due`)
-      tookMs.push(performance.now() - (sentAt[arrived++] ?? 0))
-    }
-    answers.push(consumer.command('XACK', stream, 'g', ...entries.map(([id]) => id)))
+  await read(ends, count, (n) => {
+    tookMs.push(performance.now() - (sentAt[n] ?? 0))
     fill()
-  }
+  })
   await Promise.all(answers)
-  const seconds = (performance.now() - startedAt) / 1000
-  await producer.command('DEL', stream)
+  const perSecond = count / ((performance.now() - startedAt) / 1000)
   return {
-    perSecond: count / seconds,
+    perSecond,
     p50Ms: percentile(
-      tookMs.sort((a, b) => a - b),
+      tookMs.toSorted((a, b) => a - b),
       0.5,
     ),
   }
 }
 
-type Client = { command(...parts: string[]): Promise<unknown>; close(): void }
-
-async function openClient(file: string): Promise<Client> {
-  const socket: Socket = createConnection(file)
-  await once(socket, 'connect')
-  const waiting: { resolve(value: unknown): void; reject(error: Error): void }[] = []
-  let out = ''
-  let buffer = ''
-  socket.setEncoding('latin1').on('data', (chunk: string) => {
-    buffer += chunk
-    let at = 0
-    for (;;) {
-      const reply = readReply(buffer, at)
-      if (reply === undefined) break
-      at = reply.end
-      const next = waiting.shift()
-      if (reply.value instanceof Error) next?.reject(reply.value)
-      else next?.resolve(reply.value)
-    }
-    buffer = buffer.slice(at)
-  })
-  return {
-    command: (...parts) =>
-      new Promise((resolve, reject) => {
-        waiting.push({ resolve, reject })
-        if (out === '')
-          setImmediate(() => {
-            socket.write(out, 'latin1')
-            out = ''
-          })
-        out += `*${parts.length}\r\n${parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('')}`
-      }),
-    close: () => void socket.destroy(),
+async function park(ends: Ends, { count, inFlight }: Load): Promise<Parked> {
+  const startedAt = performance.now()
+  let next = 0
+  const one = async (): Promise<void> => {
+    while (next < count) await append(ends, next++)
   }
+  await Promise.all(Array.from({ length: inFlight }, one))
+  const storedAt = performance.now()
+  await read(ends, count, () => undefined)
+  return { perSecond: count / ((storedAt - startedAt) / 1000), drainS: (performance.now() - storedAt) / 1000 }
 }
 
-type Reply = { value: unknown; end: number }
+const append = ({ producer, stream }: Ends, n: number): Promise<unknown> =>
+  producer.command('XADD', stream, '*', 'b', bodyOf(n))
 
-/** One RESP2 value of `text` from `at`, or undefined while a part is missing. */
-function readReply(text: string, at: number): Reply | undefined {
-  const lineEnd = text.indexOf('\r\n', at)
-  if (lineEnd < 0) return undefined
-  const line = text.slice(at + 1, lineEnd)
-  const next = lineEnd + 2
-  switch (text[at]) {
-    case '-':
-      return { value: new Error(line), end: next }
-    case '$': {
-      const length = Number(line)
-      if (length < 0) return { value: null, end: next }
-      return text.length < next + length + 2
-        ? undefined
-        : { value: text.slice(next, next + length), end: next + length + 2 }
+/** Reads and acknowledges `count` messages; throws when one is missing, repeated or out of order. */
+async function read({ consumer, stream }: Ends, count: number, onMessage: (n: number) => void): Promise<void> {
+  const group = ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', '512', 'BLOCK', '0', 'STREAMS', stream, '>']
+  const acknowledged: Promise<unknown>[] = []
+  let arrived = 0
+  while (arrived < count) {
+    const answer = (await consumer.command(...group)) as [string, [string, string[]][]][]
+    const entries = answer[0]?.[1] ?? []
+    for (const [, fields] of entries) {
+      const n = numberOf(fields[1] ?? '')
+      if (n !== arrived) throw new Error(`Redis gave message ${n} where ${arrived} was due`)
+      arrived++
+      onMessage(n)
     }
-    case '*': {
-      const values: unknown[] = []
-      let end = next
-      for (let n = 0; n < Number(line); n++) {
-        const item = readReply(text, end)
-        if (item === undefined) return undefined
-        values.push(item.value)
-        end = item.end
-      }
-      return { value: values, end }
-    }
-    default:
-      return { value: text[at] === ':' ? Number(line) : line, end: next }
+    acknowledged.push(consumer.command('XACK', stream, 'g', ...entries.map(([id]) => id)))
   }
+  await Promise.all(acknowledged)
 }

@@ -1,47 +1,43 @@
 /** agent → daemon → control plane → daemon → agent: two machines of one organization, durable at both ends. */
-import { whoRuns } from '../scripts/data-folder.ts'
-import { signIn } from '../scripts/scene/person.ts'
-import { ownPlane } from '../scripts/scene/plane.ts'
-import { type AgentConnection, connectAs, cpuMicros, openLab, pidOf } from './daemons.ts'
-import type { Figure, Settings } from './figures.ts'
+import { type Cloud, known, openCloud } from './cloud.ts'
+import { connectAs, cpuMicros, pidOf } from './daemons.ts'
+import { compared, type Figure, type Settings } from './figures.ts'
+import { openPeers, PeerValues } from './peers.ts'
 import { type Pumped, pump } from './pump.ts'
 
 const loads = [
   { inFlight: 1, count: 500 },
   { inFlight: 64, count: 5000 },
-  { inFlight: 512, count: 10_000 },
+  { inFlight: 512, count: 10_000, goal: '≥ 1 × JetStream' },
 ]
 
-export async function relay({ repeats }: Settings): Promise<Figure[]> {
-  const plane = await ownPlane(() => undefined)
-  const lab = await openLab()
+export async function relay({ repeats, hasPeers }: Settings): Promise<Figure[]> {
+  const cloud: Cloud = await openCloud(['left', 'right'])
+  const peers = await openPeers(hasPeers)
   try {
-    const person = await signIn(plane.url, await plane.signInLink())
-    const org = await person.change<{ id: string }>('orgs.create', { name: 'Bench' })
-    const [left, right] = [lab.machine('left'), lab.machine('right')]
-    await Promise.all([left, right].map((machine) => machine.link(plane.url, person, org.id)))
-    await Promise.all([left, right].map((machine) => machine.run(['up'])))
+    const [left, right] = cloud.machines as [Cloud['machines'][0], Cloud['machines'][0]]
     const from = await connectAs(left, 'Alice')
     const to = await connectAs(right, 'Bob')
     await to.request('subscribe', {})
-    await known(from, 'Bob')
+    await known(from, ['Bob'])
     const work = { from, to, address: 'Bob' }
     await pump({ ...work, count: 1000, inFlight: 64 })
     const pids = [await pidOf(left), await pidOf(right)]
     const cpuOf = () => pids.reduce((sum, pid) => sum + (cpuMicros(pid) ?? Number.NaN), 0)
-    const gateway = whoRuns(plane.folder ?? '')?.serverPid ?? 0
-    const gatewayCpu = () => cpuMicros(gateway) ?? Number.NaN
     const figures: Figure[] = []
-    for (const load of loads) {
+    for (const { goal, ...load } of loads) {
       const runs: (Pumped & { cpu: number; gateway: number })[] = []
+      const rates = new PeerValues()
       for (let n = 0; n < repeats; n++) {
-        const [before, gatewayBefore] = [cpuOf(), gatewayCpu()]
+        const [before, gatewayBefore] = [cpuOf(), cloud.cpu().gateway]
         const pumped = await pump({ ...work, ...load })
-        const gatewayMicros = (gatewayCpu() - gatewayBefore) / load.count
-        runs.push({ ...pumped, cpu: (cpuOf() - before) / load.count, gateway: gatewayMicros })
+        const gateway = (cloud.cpu().gateway - gatewayBefore) / load.count
+        runs.push({ ...pumped, cpu: (cpuOf() - before) / load.count, gateway })
+        for (const peer of peers.all) rates.add(peer, (await peer.pump(load)).perSecond)
       }
       const name = `relay, ${load.inFlight} in flight`
-      figures.push({ name, unit: 'msg/s', values: runs.map((run) => run.perSecond) })
+      const values = runs.map((run) => run.perSecond)
+      figures.push(...compared({ name, unit: 'msg/s', values }, rates.comparisons(goal)))
       if (load.inFlight === 1)
         figures.push({ name: `${name}, p50`, unit: 'ms', values: runs.map((run) => run.p50Ms), goal: '≤ 5 ms' })
       else
@@ -54,16 +50,7 @@ export async function relay({ repeats }: Settings): Promise<Figure[]> {
     to.close()
     return figures
   } finally {
-    await lab.close()
-    await plane.stop()
-  }
-}
-
-/** Waits until this daemon's roster has the agent. */
-async function known(from: AgentConnection, name: string): Promise<void> {
-  for (;;) {
-    const { agents } = await from.request('agents', {})
-    if (agents.some((agent) => agent.name === name)) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await peers.close()
+    await cloud.close()
   }
 }

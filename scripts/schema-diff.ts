@@ -19,8 +19,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 export const migrationsDir = path.join(root, 'prisma/migrations')
 const schemaFile = path.join(root, 'prisma/schema.prisma')
 
-/** The SQL that brings a database with every migration applied to prisma/schema.prisma; empty when they agree. */
-export async function schemaDiff(): Promise<string> {
+export const readSchema = (): string => readFileSync(schemaFile, 'utf8')
+
+/** The SQL that brings a database with every migration applied to this schema; empty when they agree. */
+export async function schemaDiff(schema = readSchema()): Promise<string> {
   const lite = new PGlite()
   const engine = await startEngine(lite)
   try {
@@ -35,7 +37,7 @@ export async function schemaDiff(): Promise<string> {
           migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: sqlOf(name) } },
         })),
       },
-      to: { tag: 'schemaDatamodel', files: [{ path: schemaFile, content: readFileSync(schemaFile, 'utf8') }] },
+      to: { tag: 'schemaDatamodel', files: [{ path: schemaFile, content: schema }] },
       script: true,
       exitCode: true,
       filters: { externalTables: [], externalEnums: [] },
@@ -57,9 +59,12 @@ const migrationNames = (): string[] =>
 
 const sqlOf = (name: string): string => readFileSync(path.join(migrationsDir, name, 'migration.sql'), 'utf8')
 
+let engines = 0
+
 async function startEngine(lite: PGlite): Promise<Engine> {
   const folder = path.dirname(fileURLToPath(import.meta.resolve('@prisma/schema-engine-wasm')))
-  const glue = (await import(pathToFileURL(path.join(folder, 'schema_engine_bg.js')).href)) as Glue
+  // An engine keeps its memory in its module: a second one in this process needs a module of its own.
+  const glue = (await import(`${pathToFileURL(path.join(folder, 'schema_engine_bg.js')).href}?${engines++}`)) as Glue
   const wasm = new WebAssembly.Module(readFileSync(path.join(folder, 'schema_engine_bg.wasm')))
   const instance = new WebAssembly.Instance(wasm, { './schema_engine_bg.js': glue as never })
   glue.__wbg_set_wasm(instance.exports)

@@ -3,6 +3,7 @@ import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '#lib/services/context.ts'
 import { expireDeliveries, forgetOld, remind } from '#lib/services/inbox/retention.ts'
 import { endSessions } from '#lib/services/machines/sessions.ts'
+import { dropMailDays, openMailDaysAhead } from '#lib/services/messages/mail-days.ts'
 
 /** Rows of one statement: small enough that nobody waits for its locks. */
 const slice = 5_000
@@ -14,14 +15,13 @@ const sessionDays = 7
 type Chore = { cron: string; run(db: Db): Promise<void> }
 
 export const chores = {
-  /** What was not fetched within its time to live; its sender's own copy fails with a reason. */
+  /** What was not fetched within its time to live goes with its day; its sender's own copy fails with a reason. */
   'mailbox.expire': {
     cron: '*/5 * * * *',
-    run: (db) =>
-      untilNone(
-        () => db.$executeRaw`
-          DELETE FROM "MailboxMessage" WHERE id IN (SELECT id FROM "MailboxMessage" WHERE "expiresAt" <= now() LIMIT ${slice})`,
-      ),
+    async run(db) {
+      await openMailDaysAhead(db)
+      await dropMailDays(db)
+    },
   },
   'traces.expire': {
     cron: '17 * * * *',

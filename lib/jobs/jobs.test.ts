@@ -17,27 +17,6 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-test('mail is deleted when its time is over, and not before', async () => {
-  const machine = await linkMachine(database.db, team.owner, team.org.id, 'expiry')
-  const row = {
-    orgId: team.org.id,
-    machineId: machine.id,
-    fromMachine: machine.id,
-    kind: 'envelope',
-    payload: '',
-    sizeBytes: 1,
-  }
-  const [over, waiting] = [nextRowId(), nextRowId()]
-  await database.db.mailboxMessage.createMany({
-    data: [
-      { ...row, id: over, expiresAt: new Date(Date.now() - 1000) },
-      { ...row, id: waiting, expiresAt: new Date(Date.now() + 60_000) },
-    ],
-  })
-  await chores['mailbox.expire'].run(database.db)
-  expect((await database.db.mailboxMessage.findMany({ select: { id: true } })).map(({ id }) => id)).toEqual([waiting])
-})
-
 test('a machine whose lease ran out shows offline, and its organization is told', async () => {
   const { db } = database
   const machine = await linkMachine(db, team.owner, team.org.id, 'silent')

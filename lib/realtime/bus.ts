@@ -12,8 +12,8 @@ export type BusEvents = {
   hint: [{ orgId: string; kinds: DashboardHint['kinds'] }]
   /** End this machine's socket, with this last word. */
   disconnect: [{ machineId: string; error: WireError }]
-  /** Rows were put into the mailboxes of these machines. */
-  mail: [{ machineIds: string[] }]
+  /** Rows were committed to the mailboxes of these machines, none of them with an id before `from`. */
+  mail: [{ machines: { machineId: string; from: string }[] }]
   /** What people wrote and these machines have not acknowledged goes out again, also what was handed over before. */
   resend: [{ machineIds: string[] }]
   /** These machines are owed receipts of their messages to people and channels. */

@@ -1,42 +1,74 @@
 /** Hands over what waited for a machine while it was away: page by page, as fast as its socket takes it, beside live traffic. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Db } from '#lib/services/context.ts'
 import { deleteReturns } from '#lib/services/messages/acknowledge-mail.ts'
-import { type Mail, readMail } from '#lib/services/messages/read-mail.ts'
+import { type Mail, readMail, waitingStreams } from '#lib/services/messages/read-mail.ts'
 import type { Log } from './log.ts'
-import { type MachineSession, mailKey } from './machine-session.ts'
+import { type MachineSession, mailKey, streamKey } from './machine-session.ts'
 
-/** Starts, or notes that more has come for one that runs. */
-export type Drain = { wake(): void }
+export type Drain = {
+  /** Starts at the row with this id, or at the beginning of the mailbox. One that runs goes on from there afterwards. */
+  wake(from?: string): void
+}
+
+/** While Postgres is away; at once with all the other machines' drains would be a crowd when it is back. */
+const retryMs = (): number => 2_000 + Math.random() * 4_000
 
 export function createDrain(session: MachineSession, { db, log }: { db: Db; log: Log }): Drain {
   let isRunning = false
-  let hasNews = false
+  /** Where the next pass begins; undefined when nothing is new. */
+  let next: string | undefined
+
+  const note = (from: string): void => {
+    if (next === undefined || from < next) next = from
+  }
 
   async function run(): Promise<void> {
     isRunning = true
-    try {
-      while (hasNews && session.socket.connected) {
-        hasNews = false
-        await pass()
+    while (next !== undefined && session.socket.connected) {
+      const from = next
+      next = undefined
+      try {
+        await pass(from)
+      } catch (error) {
+        // What waits stays where it is.
+        note(from)
+        log.warn({ err: error, machine: session.machineId }, 'mailbox not drained; it is tried again')
+        await delay(retryMs(), undefined, { ref: false })
       }
-    } catch (error) {
-      // What waits stays where it is; the next wake, or the next connection, tries again.
-      log.warn({ err: error, machine: session.machineId }, 'mailbox not drained')
-    } finally {
-      isRunning = false
     }
+    isRunning = false
   }
 
-  /** Once through the mailbox from its beginning: rows may have been committed out of the order of their ids. */
-  async function pass(): Promise<void> {
+  /**
+   * From a row to the end of the mailbox. Every row before it was handed over by earlier passes; some after it may have been,
+   * because batches of several processes are committed out of the order of their ids, and a page is read before the news
+   * of its rows has come.
+   */
+  async function pass(from: string): Promise<void> {
+    if (!session.isMailKnown) await lookAtStreams()
+    const expected = [...session.behind]
+    let except = [...session.handedOver].filter((id) => id >= from)
     let after: string | undefined
     while (session.socket.connected) {
       await session.untilDrained()
-      const page = await readMail(db, session.machineId, { after, except: [...session.handedOver] })
-      if (page.length === 0) return
+      const page = await readMail(db, session.machineId, after === undefined ? { from, except } : { after, except })
+      if (page.length === 0) break
       for (const mail of page) handOver(mail)
-      after = page.at(-1)?.id
+      const last = page.at(-1)?.id ?? ''
+      except = except.filter((id) => id > last)
+      after = last
     }
+    // What expired or found no room is not there to be handed over, and holds up nobody.
+    for (const [key, seq] of expected) if (session.behind.get(key) === seq) session.behind.delete(key)
+  }
+
+  async function lookAtStreams(): Promise<void> {
+    for (const stream of await waitingStreams(db, session.machineId)) {
+      const key = mailKey(stream)
+      session.behind.set(key, Math.max(session.behind.get(key) ?? 0, stream.upTo))
+    }
+    session.isMailKnown = true
   }
 
   function handOver(mail: Mail): void {
@@ -47,18 +79,21 @@ export function createDrain(session: MachineSession, { db, log }: { db: Db; log:
       return
     }
     const { envelope } = mail
-    const key = mailKey({ to: envelope.from.machine, stream: envelope.stream, outboxEpoch: envelope.outboxEpoch })
+    const key = streamKey(envelope)
     session.mailStreams.set(key, Math.max(session.mailStreams.get(key) ?? 0, envelope.seq))
     session.deliver(envelope)
+    if ((session.behind.get(key) ?? Number.POSITIVE_INFINITY) <= envelope.seq) session.behind.delete(key)
   }
 
   return {
-    wake() {
-      hasNews = true
+    wake(from = firstId) {
+      note(from)
       if (!isRunning) void run()
     },
   }
 }
+
+const firstId = '00000000-0000-0000-0000-000000000000'
 
 /**
  * Return frames have no acknowledgement of their own: they are deleted when the machine answers an engine ping that was

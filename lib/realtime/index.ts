@@ -136,10 +136,10 @@ export async function startRealtime({
       room.emit('goodbye', error)
       room.disconnectSockets(true)
     }),
-    listen('mail', ({ machineIds }) => {
-      for (const id of machineIds) {
-        const session = sessions.get(id)
-        if (session) drains.get(session)?.wake()
+    listen('mail', (news) => {
+      for (const { machineId, from } of news.machines) {
+        const session = sessions.get(machineId)
+        if (session) drains.get(session)?.wake(from)
       }
     }),
     listen('resend', ({ machineIds }) => {

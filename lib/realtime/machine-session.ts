@@ -38,6 +38,10 @@ const drainedBytes = 512 * 1024
 export const mailKey = ({ to, stream, outboxEpoch }: Pick<Ack, 'to' | 'stream' | 'outboxEpoch'>): string =>
   JSON.stringify([to, outboxEpoch, stream])
 
+/** The same of an envelope. */
+export const streamKey = ({ from, stream, outboxEpoch }: Envelope): string =>
+  mailKey({ to: from.machine, stream, outboxEpoch })
+
 export class MachineSession {
   readonly id: string
   readonly ctx: Ctx<MachineActor>
@@ -49,6 +53,10 @@ export class MachineSession {
   readonly mailStreams = new Map<string, number>()
   /** Rows handed over in this session and not yet deleted. */
   readonly handedOver = new Set<string>()
+  /** Streams of which rows wait that were not handed over yet, with the highest such seq: what comes for them waits behind those. */
+  readonly behind = new Map<string, number>()
+  /** Until the mailbox was looked at, anything may wait in it. */
+  isMailKnown = false
   /** Return frames handed over; a later pong of the machine shows that it read them. */
   readonly unconfirmed: string[] = []
   #queue: { envelope: Envelope; bytes: number }[] = []
@@ -81,6 +89,18 @@ export class MachineSession {
 
   get isBackedUp(): boolean {
     return this.#queuedBytes + this.#bytesOnTheWay > backedUpBytes
+  }
+
+  /** Whether this envelope may go out now: the socket keeps up, and nothing of its stream waits in the mailbox. */
+  takes(envelope: Envelope): boolean {
+    if (!this.isMailKnown || this.isBackedUp) return false
+    return this.behind.size === 0 || !this.behind.has(streamKey(envelope))
+  }
+
+  /** This envelope goes to the mailbox, and those that come after it follow it there until it was handed over. */
+  fallsBehind(envelope: Envelope): void {
+    const key = streamKey(envelope)
+    this.behind.set(key, Math.max(this.behind.get(key) ?? 0, envelope.seq))
   }
 
   get #bytesOnTheWay(): number {

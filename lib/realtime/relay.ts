@@ -13,9 +13,9 @@ import {
 } from '@agent-relay/protocol'
 import { DomainError } from '#lib/errors.ts'
 import type { Db, MachineActor } from '#lib/services/context.ts'
-import { acknowledgeMail } from '#lib/services/messages/acknowledge-mail.ts'
-import { MAILBOX_MAX_MESSAGES, storeEnvelopes, storeReturn } from '#lib/services/messages/store-mail.ts'
-import { publish } from './bus.ts'
+import { acknowledgeMail, type OwnAcks } from '#lib/services/messages/acknowledge-mail.ts'
+import { MAILBOX_MAX_MESSAGES, type NewMail, storeMail } from '#lib/services/messages/store-mail.ts'
+import { createBatcher } from './batcher.ts'
 import { createDashboardInbox, type DashboardInbox } from './dashboard-inbox.ts'
 import type { Directories, Directory } from './directory.ts'
 import type { Log } from './log.ts'
@@ -32,71 +32,85 @@ export type Relay = {
 
 type Options = { db: Db; log: Log; directories: Directories; sessions: ReadonlyMap<string, MachineSession> }
 
+/** Frames of one commit; the largest is a batch of MAX_BATCH_BYTES. */
+const FRAMES = 16
+
 export function createRelay({ db, log, directories, sessions }: Options): Relay {
   const inbox = createDashboardInbox({
     db,
     log,
     async give({ orgId, machineId }, batch) {
-      await giveTo(orgId, machineId, { from: orgId, batch })
+      const returned = { from: orgId, batch }
+      if (!giveLive(orgId, machineId, returned)) await store([{ orgId, machineId, returned }])
     },
   })
+
+  // What comes while a batch is being committed goes together in the next: one commit for all senders of a moment.
+  const store = createBatcher(async (frames: NewMail[][]) => {
+    const stored = await storeMail(db, frames.flat())
+    return frames.map((frame) => stored.splice(0, frame.length))
+  }, FRAMES)
+  const acknowledge = createBatcher(async (said: OwnAcks[]) => {
+    const gone = await acknowledgeMail(db, said)
+    return said.map(({ machineId }) => gone.get(machineId) ?? [])
+  }, FRAMES)
 
   async function relay(actor: MachineActor, envelopes: Envelope[]): Promise<RelayResult[]> {
     const directory = await directories.open(actor.orgId)
     // A name just claimed, or a machine just linked, may be newer than the directory: look again before refusing.
     if (envelopes.some((envelope) => isNewsTo(directory, envelope))) await directory.refresh()
     const results: RelayResult[] = []
-    const waiting: Envelope[] = []
+    const waiting: NewMail[] = []
     for (const envelope of envelopes) {
       const { id, to } = envelope
       const error = objection(directory, actor, envelope)
       const session = sessions.get(to.machine)
       if (error) results.push({ id, state: 'refused', error })
       else if (to.machine === actor.orgId) results.push(inbox.take(actor, envelope))
-      else if (session && !session.isBackedUp) {
+      else if (session?.takes(envelope)) {
         session.deliver(envelope)
         results.push({ id, state: 'carried' })
       } else {
-        waiting.push(envelope)
+        session?.fallsBehind(envelope)
+        waiting.push({ orgId: actor.orgId, machineId: to.machine, envelope })
         results.push({ id, state: 'stored' })
       }
     }
     if (waiting.length === 0) return results
-    const stored = await storeEnvelopes(db, actor.orgId, waiting)
-    publish('mail', { machineIds: [...new Set(waiting.map(({ to }) => to.machine))] })
+    const stored = await store(waiting)
+    let nth = 0
     return results.map((result) =>
-      result.state === 'stored' && !stored.has(result.id) ? { id: result.id, state: 'refused', error: full } : result,
+      result.state === 'stored' && !stored[nth++] ? { id: result.id, state: 'refused', error: full } : result,
     )
   }
 
   async function giveBack(actor: MachineActor, batch: ReturnBatch): Promise<void> {
     const directory = await directories.open(actor.orgId)
-    let isFull = false
+    const returns: NewMail[] = []
     for (const [to, part] of bySender(batch)) {
-      if (to === actor.orgId) await inbox.returned(actor, part)
-      else if (directory.machine(to)) {
-        const isTaken = await giveTo(actor.orgId, to, { from: actor.machineId, batch: part })
-        isFull ||= !isTaken
+      if (to === actor.orgId) {
+        await inbox.returned(actor, part)
+        continue
       }
+      const returned = { from: actor.machineId, batch: part }
+      if (!giveLive(actor.orgId, to, returned) && directory.machine(to))
+        returns.push({ orgId: actor.orgId, machineId: to, returned })
     }
-    await forget(actor, batch.acks)
-    if (isFull)
+    const storing = returns.length > 0 ? store(returns) : Promise.resolve<boolean[]>([])
+    const [stored] = await Promise.all([storing, forget(actor, batch.acks)])
+    if (stored.includes(false))
       throw new DomainError(
         'MAILBOX_FULL',
         `${MAILBOX_MAX_MESSAGES} returns wait for a sender that is away: its messages will be acknowledged again when it is back.`,
       )
   }
 
-  /** Live, or by the mailbox; false when that is full. The caller knows that the machine is the organization's. */
-  async function giveTo(orgId: string, machineId: string, returned: Returned): Promise<boolean> {
+  /** False when the machine is away, or slow. */
+  function giveLive(orgId: string, machineId: string, returned: Returned): boolean {
     const session = sessions.get(machineId)
-    if (session?.ctx.actor.orgId === orgId && !session.isBackedUp) {
-      session.giveReturned(returned)
-      return true
-    }
-    const isStored = await storeReturn(db, orgId, machineId, returned)
-    publish('mail', { machineIds: [machineId] })
-    return isStored
+    if (session?.ctx.actor.orgId !== orgId || session.isBackedUp) return false
+    session.giveReturned(returned)
+    return true
   }
 
   /** Over a socket only streams that came out of the mailbox can have rows in it; over HTTP all of them can. */
@@ -104,7 +118,7 @@ export function createRelay({ db, log, directories, sessions }: Options): Relay 
     const session = sessions.get(actor.machineId)
     const relevant = session ? acks.filter((ack) => session.mailStreams.has(mailKey(ack))) : acks
     if (relevant.length === 0) return
-    const gone = await acknowledgeMail(db, actor.machineId, relevant)
+    const gone = await acknowledge({ machineId: actor.machineId, acks: relevant })
     if (!session) return
     for (const id of gone) session.handedOver.delete(id)
     for (const ack of relevant)

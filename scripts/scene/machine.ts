@@ -48,9 +48,13 @@ export function makeMachine(folder: string, name: string): Machine {
       const child = start(['link', '--url', url, '--name', name, '--no-open'])
       child.stdin?.end()
       const approval = new Promise<void>((resolve, reject) => {
+        let isApproved = false
         createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
           const code = /\b[A-Z]{4}-[A-Z]{4}\b/.exec(line)?.[0]
-          if (code !== undefined) person.approve(code, org).then(resolve, reject)
+          // The code is shown alone and within the address.
+          if (code === undefined || isApproved) return
+          isApproved = true
+          person.approve(code, org).then(resolve, reject)
         })
       })
       const [end] = await Promise.all([finish(child), Promise.race([approval, once(child, 'close')])])

@@ -8,7 +8,7 @@ import { claimOf, envelopeOf, linkMachine, makeIdentity } from '#lib/testing/mac
 import { contextOf, foundTeam } from '#lib/testing/people.ts'
 import { revokeMachine } from '../machines/revoke-machine.ts'
 import { endSessions, openSession } from '../machines/sessions.ts'
-import { storeEnvelopes } from '../messages/store-mail.ts'
+import { storeMail } from '../messages/store-mail.ts'
 import { getOrg } from '../orgs/get-org.ts'
 import { buildRoster } from '../roster/build-roster.ts'
 import { claimName } from './claim-name.ts'
@@ -155,7 +155,8 @@ test('names that wait for the lock of their organization keep nobody else from t
   const claims = crowd.map(({ ctx }, i) => claimName(ctx, claimOf(`Crowd${i}`)))
   const machine = { id: sender as string, orgId: team.org.id, name: '', key: '', identity: makeIdentity() }
   const mail = envelopeOf({ machine, agent: 'A', epoch: 1 }, { machine: recipient as string, agent: 'B' }, 0)
-  expect(await storeEnvelopes(db, team.org.id, [mail])).toEqual(new Set([mail.id]))
+  const item = { orgId: team.org.id, machineId: recipient as string, envelope: mail }
+  expect(await storeMail(db, [item])).toEqual([true])
   release()
   await lock
   expect((await Promise.all(claims)).every(({ ok }) => ok)).toBe(true)

@@ -1,8 +1,7 @@
 import { DASHBOARD_AGENT, type Envelope } from '@agent-relay/protocol'
 import type { Prisma } from '#lib/db/generated/client.ts'
-import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '../context.ts'
-import { storeEnvelopes } from '../messages/store-mail.ts'
+import { storeMail } from '../messages/store-mail.ts'
 import { traceDeliveries } from './trace-deliveries.ts'
 
 const withMessage = {
@@ -38,9 +37,11 @@ export async function sendDeliveries(db: Db, ids: string[]): Promise<void> {
 /** The one way into the mailboxes for what the control plane itself sends. Returns the ids that are there now. */
 export async function putMail(db: Db, orgId: string, envelopes: Envelope[]): Promise<Set<string>> {
   if (envelopes.length === 0) return new Set()
-  const stored = await storeEnvelopes(db, orgId, envelopes)
-  publish('mail', { machineIds: [...new Set(envelopes.map(({ to }) => to.machine))] })
-  return stored
+  const stored = await storeMail(
+    db,
+    envelopes.map((envelope) => ({ orgId, machineId: envelope.to.machine, envelope })),
+  )
+  return new Set(envelopes.flatMap(({ id }, n) => (stored[n] ? id : [])))
 }
 
 function envelopeOf({ id, message, machineId, agentName, stream, outboxEpoch, seq, expiresAt }: Delivery): Envelope {

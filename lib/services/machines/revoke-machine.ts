@@ -5,6 +5,7 @@ import { DomainError } from '#lib/errors.ts'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Actor, Ctx, MachineActor, UserActor } from '../context.ts'
 import { forgetMachine } from '../inbox/forget-machine.ts'
+import { deleteMailbox } from '../messages/acknowledge-mail.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
 
 /**
@@ -43,7 +44,7 @@ async function revoke(ctx: Ctx<Actor>, { orgId, machineId }: { orgId: string; ma
     })
     await tx.machineSession.updateMany({ where: { machineId, endedAt: null }, data: { endedAt: now } })
     await tx.agent.updateMany({ where: { machineId, releasedAt: null }, data: { releasedAt: now, status: 'offline' } })
-    await tx.mailboxMessage.deleteMany({ where: { machineId } })
+    await deleteMailbox(tx, machineId)
     await forgetMachine(tx, machineId)
     await bumpRoster(tx, orgId)
     await writeAudit(tx, ctx, {

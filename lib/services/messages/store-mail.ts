@@ -1,6 +1,10 @@
 import type { Envelope, Returned } from '@agent-relay/protocol'
+import { sqlState } from '#lib/db/sql-state.ts'
+import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '../context.ts'
 import { plainText } from '../plain-text.ts'
+import { openMailDays } from './mail-days.ts'
+import { freed, goneColumns } from './mailbox-use.ts'
 import { nextRowId } from './row-id.ts'
 
 /** What may wait for one machine; beyond it the sender is told MAILBOX_FULL and keeps its own copy. */
@@ -8,9 +12,20 @@ export const MAILBOX_MAX_MESSAGES = 5_000
 const MAILBOX_MAX_BYTES = 64 * 1024 * 1024
 /** Acknowledgements and receipts on their way back wait as long as a direct message does. */
 const returnLifetimeMs = 7 * 86_400_000
+/** Rows and bytes of one statement: a second one costs little, and one with all of a busy moment would hold up the rest. */
+const sliceRows = 1_000
+const sliceBytes = 8 * 1024 * 1024
+/** A repeat expires when the first copy did, give or take what a sender's clock lost while its lid was closed. */
+const repeatDriftMs = 86_400_000
+/** SQLSTATE check_violation; the mailbox has no check but that there is a partition. */
+const noPartition = '23514'
+
+/** An item for the mailbox of a machine. The caller has checked that the machine belongs to the organization. */
+export type NewMail = { orgId: string; machineId: string } & ({ envelope: Envelope } | { returned: Returned })
 
 type Row = {
   id: string
+  org: string
   machine: string
   sender: string
   kind: 'envelope' | 'return'
@@ -24,45 +39,50 @@ type Row = {
 }
 
 /**
- * Commits envelopes to the mailboxes of their machines, each once however often it comes. Returns the ids that are stored
- * now; the others found their mailbox full. The caller has checked that the machines belong to the organization.
+ * Commits items to mailboxes in the order given, each message once however often it comes, and tells the bus which. Returns for
+ * each whether it is stored now; the others found their mailbox full.
  */
-export async function storeEnvelopes(db: Db, orgId: string, envelopes: Envelope[]): Promise<Set<string>> {
+export async function storeMail(db: Db, mail: NewMail[]): Promise<boolean[]> {
   const now = Date.now()
-  const rows = envelopes.map((envelope): Row => {
-    const payload = JSON.stringify(envelope)
-    return {
-      id: nextRowId(),
-      machine: envelope.to.machine,
-      sender: envelope.from.machine,
-      kind: 'envelope',
-      message: envelope.id,
-      stream: plainText(envelope.stream),
-      epoch: plainText(envelope.outboxEpoch),
-      seq: envelope.seq,
-      payload,
-      size: Buffer.byteLength(payload),
-      expires: new Date(now + envelope.ttlMs).toISOString(),
-    }
+  const byMessage = new Map<string, Row>()
+  const rows = mail.map((item) => {
+    if (!('envelope' in item)) return rowOfReturn(item, item.returned, now)
+    const key = `${item.machineId} ${item.envelope.id}`
+    const row = byMessage.get(key) ?? rowOfEnvelope(item, item.envelope, now)
+    byMessage.set(key, row)
+    return row
   })
-  const stored = await insert(db, orgId, rows)
-  const ids = new Set(stored.map(({ message }) => message as string))
-  if (ids.size === envelopes.length) return ids
-  // A repeat of one that waits already is stored too.
-  const rest = envelopes.filter(({ id }) => !ids.has(id))
-  const waiting = await db.mailboxMessage.findMany({
-    where: { orgId, OR: rest.map(({ id, to }) => ({ messageId: id, machineId: to.machine })) },
-    select: { messageId: true },
-  })
-  for (const { messageId } of waiting) if (messageId) ids.add(messageId)
-  return ids
+  const refused = new Set<string>()
+  for (const slice of slices([...new Set(rows)])) for (const id of await insertOrSweep(db, slice)) refused.add(id)
+  const first = new Map<string, string>()
+  for (const { machine, id } of rows) if (!refused.has(id) && !first.has(machine)) first.set(machine, id)
+  if (first.size > 0) publish('mail', { machines: [...first].map(([machineId, from]) => ({ machineId, from })) })
+  return rows.map(({ id }) => !refused.has(id))
 }
 
-/** Commits a return frame for a machine that is away. False when its mailbox is full. */
-export async function storeReturn(db: Db, orgId: string, machineId: string, returned: Returned): Promise<boolean> {
-  const payload = JSON.stringify(returned)
-  const row: Row = {
+function rowOfEnvelope({ orgId, machineId }: NewMail, envelope: Envelope, now: number): Row {
+  const payload = JSON.stringify(envelope)
+  return {
     id: nextRowId(),
+    org: orgId,
+    machine: machineId,
+    sender: envelope.from.machine,
+    kind: 'envelope',
+    message: envelope.id,
+    stream: plainText(envelope.stream),
+    epoch: plainText(envelope.outboxEpoch),
+    seq: envelope.seq,
+    payload,
+    size: Buffer.byteLength(payload),
+    expires: new Date(now + envelope.ttlMs).toISOString(),
+  }
+}
+
+function rowOfReturn({ orgId, machineId }: NewMail, returned: Returned, now: number): Row {
+  const payload = JSON.stringify(returned)
+  return {
+    id: nextRowId(),
+    org: orgId,
     machine: machineId,
     sender: returned.from,
     kind: 'return',
@@ -72,35 +92,95 @@ export async function storeReturn(db: Db, orgId: string, machineId: string, retu
     seq: null,
     payload,
     size: Buffer.byteLength(payload),
-    expires: new Date(Date.now() + returnLifetimeMs).toISOString(),
+    expires: new Date(now + returnLifetimeMs).toISOString(),
   }
-  return (await insert(db, orgId, [row])).length === 1
+}
+
+function* slices(rows: Row[]): Generator<Row[]> {
+  let slice: Row[] = []
+  let bytes = 0
+  for (const row of rows) {
+    if (slice.length === sliceRows || (slice.length > 0 && bytes + row.size > sliceBytes)) {
+      yield slice
+      slice = []
+      bytes = 0
+    }
+    slice.push(row)
+    bytes += row.size
+  }
+  if (slice.length > 0) yield slice
+}
+
+/** Inserts; where a mailbox is full of what has expired meanwhile, that makes room first. Returns the ids that found none. */
+async function insertOrSweep(db: Db, rows: Row[]): Promise<string[]> {
+  const refused = await insertWhereDaysAre(db, rows)
+  if (refused.length === 0) return refused
+  const over = new Set(refused)
+  const rest = rows.filter(({ id }) => over.has(id))
+  const swept = await sweep(db, [...new Set(rest.map(({ machine }) => machine))])
+  return swept === 0 ? refused : insertWhereDaysAre(db, rest)
+}
+
+async function insertWhereDaysAre(db: Db, rows: Row[]): Promise<string[]> {
+  try {
+    return await insert(db, rows)
+  } catch (error) {
+    if (sqlState(error) !== noPartition) throw error
+    await openMailDays(
+      db,
+      rows.map(({ expires }) => Date.parse(expires)),
+    )
+    return insert(db, rows)
+  }
 }
 
 /**
- * One statement: what fits under each machine's cap goes in, in the order given; what is there already is passed over.
- * The payload is kept as JSON text within a jsonb string, because jsonb refuses NUL and lone surrogates, which bodies may hold.
- * Batches that are in flight at the same time may overshoot the cap by their own size.
+ * One statement: what fits under each machine's cap goes in; a message that is there already counts as stored. Its price does not
+ * depend on how much waits: the caps are checked against counts, and repeats are looked for by index (OFFSET 0 keeps the planner
+ * from hashing the mailbox instead) in the days where they can be. Batches that several processes have in flight at the same time
+ * may overshoot the cap by their own size.
  */
-async function insert(db: Db, orgId: string, rows: Row[]): Promise<{ message: string | null }[]> {
-  return db.$queryRaw`
-    WITH item AS (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(
-        id uuid, machine uuid, sender uuid, kind text, message uuid, stream text, epoch text, seq int,
-        payload jsonb, size int, expires timestamptz)
-    ), used AS (
-      SELECT "machineId" AS machine, kind, count(*) AS messages, sum("sizeBytes") AS bytes FROM "MailboxMessage"
-      WHERE "machineId" IN (SELECT DISTINCT machine FROM item) GROUP BY "machineId", kind
-    ), ranked AS (
-      SELECT item.*, row_number() OVER w AS nth, sum(size) OVER w AS upto FROM item
-      WHERE NOT EXISTS (SELECT 1 FROM "MailboxMessage" m WHERE m."machineId" = item.machine AND m."messageId" = item.message)
-      WINDOW w AS (PARTITION BY machine ORDER BY id)
+async function insert(db: Db, rows: Row[]): Promise<string[]> {
+  const ends = rows.map(({ expires }) => Date.parse(expires))
+  const from = new Date(Math.min(...ends) - repeatDriftMs).toISOString()
+  const to = new Date(Math.max(...ends) + repeatDriftMs).toISOString()
+  const refused = await db.$queryRaw<{ id: string }[]>`
+    WITH item AS MATERIALIZED (
+      SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(
+        id uuid, org uuid, machine uuid, sender uuid, kind text, message uuid, stream text, epoch text, seq int,
+        payload text, size int, expires timestamp)
+    ), fresh AS MATERIALIZED (
+      SELECT * FROM item WHERE kind = 'return' OR NOT EXISTS (
+        SELECT FROM "MailboxMessage" m
+        WHERE m."machineId" = item.machine AND m.stream = item.stream AND m.seq = item.seq AND m."messageId" = item.message
+          AND m."expiresAt" BETWEEN ${from}::timestamp AND ${to}::timestamp OFFSET 0)
+    ), used AS MATERIALIZED (
+      SELECT "machineId" AS machine, kind, sum(messages) AS messages, sum(bytes) AS bytes FROM "MailboxUse"
+      WHERE "machineId" IN (SELECT DISTINCT machine FROM item) AND day >= (now() AT TIME ZONE 'UTC')::date GROUP BY 1, 2
+    ), ranked AS MATERIALIZED (
+      SELECT fresh.*, COALESCE(used.messages, 0) + row_number() OVER w <= ${MAILBOX_MAX_MESSAGES}
+        AND COALESCE(used.bytes, 0) + sum(size) OVER w <= ${MAILBOX_MAX_BYTES} AS fits
+      FROM fresh LEFT JOIN used ON used.machine = fresh.machine AND used.kind = fresh.kind
+      WINDOW w AS (PARTITION BY fresh.machine, fresh.kind ORDER BY fresh.id)
+    ), stored AS (
+      INSERT INTO "MailboxMessage" ("machineId", id, "expiresAt", "orgId", "fromMachine", kind, "messageId", stream, "outboxEpoch",
+        seq, payload, "sizeBytes", "storedAt")
+      SELECT machine, id, expires, org, sender, kind, message, stream, epoch, seq, payload, size, now() FROM ranked
+      WHERE fits ORDER BY id
+    ), counted AS (
+      INSERT INTO "MailboxUse" AS u ("machineId", day, kind, "orgId", messages, bytes)
+      SELECT machine, expires::date AS day, kind, org, count(*), sum(size) FROM ranked WHERE fits
+      GROUP BY machine, day, kind, org ORDER BY machine, day, kind
+      ON CONFLICT ("machineId", day, kind) DO UPDATE SET messages = u.messages + EXCLUDED.messages, bytes = u.bytes + EXCLUDED.bytes
     )
-    INSERT INTO "MailboxMessage"
-      (id, "orgId", "machineId", "fromMachine", kind, "messageId", stream, "outboxEpoch", seq, payload, "sizeBytes", "storedAt", "expiresAt")
-    SELECT ranked.id, ${orgId}::uuid, ranked.machine, sender, ranked.kind, message, stream, epoch, seq, payload, size, now(), expires
-    FROM ranked LEFT JOIN used ON used.machine = ranked.machine AND used.kind = ranked.kind
-    WHERE COALESCE(used.messages, 0) + nth <= ${MAILBOX_MAX_MESSAGES} AND COALESCE(used.bytes, 0) + upto <= ${MAILBOX_MAX_BYTES}
-    ON CONFLICT DO NOTHING
-    RETURNING "messageId"::text AS message`
+    SELECT id::text FROM ranked WHERE NOT fits`
+  return refused.map(({ id }) => id)
 }
+
+/** Deletes what has expired in these mailboxes before its day is over. */
+const sweep = (db: Db, machineIds: string[]): Promise<number> =>
+  db.$queryRaw<{ count: number }[]>`
+    WITH gone AS (
+      DELETE FROM "MailboxMessage" m WHERE "machineId" = ANY(${machineIds}::uuid[]) AND "expiresAt" <= now()
+      RETURNING ${goneColumns}
+    ), freed AS (${freed}) SELECT count(*)::int AS count FROM gone`.then((rows) => rows[0]?.count ?? 0)

@@ -1,0 +1,71 @@
+/** A control plane of our own with machines linked to it, for the benchmarks that need both; ended with the run. */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { whoRuns } from '../scripts/data-folder.ts'
+import type { Machine } from '../scripts/scene/machine.ts'
+import { signIn } from '../scripts/scene/person.ts'
+import { ownPlane } from '../scripts/scene/plane.ts'
+import { type AgentConnection, cpuMicros, openLab } from './daemons.ts'
+
+export type Cloud = {
+  machines: Machine[]
+  /** CPU time so far in µs: of the control plane's process, and of its Postgres. */
+  cpu(): { gateway: number; postgres: number }
+  close(): Promise<void>
+}
+
+/** Starts the control plane and machines of these names, linked and up. */
+export async function openCloud(names: string[]): Promise<Cloud> {
+  const plane = await ownPlane(() => undefined)
+  const lab = await openLab()
+  const close = async (): Promise<void> => {
+    await lab.close()
+    await plane.stop()
+  }
+  try {
+    const person = await signIn(plane.url, await plane.signInLink())
+    const org = await person.change<{ id: string }>('orgs.create', { name: 'Bench' })
+    const machines = names.map((name) => lab.machine(name))
+    // One after the other: what is measured is not how many processes start at once.
+    for (const machine of machines) {
+      await machine.link(plane.url, person, org.id)
+      await machine.run(['up'])
+    }
+    const folder = plane.folder ?? ''
+    const gateway = whoRuns(folder)?.serverPid ?? 0
+    const postmaster = Number(readFileSync(path.join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n', 1)[0])
+    return {
+      machines,
+      cpu: () => ({ gateway: cpuMicros(gateway) ?? Number.NaN, postgres: cpuOfFamily(postmaster) }),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Postgres has a process a connection. Those that have ended are missing; a pool keeps its own. */
+function cpuOfFamily(parent: number): number {
+  let sum = cpuMicros(parent) ?? Number.NaN
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      if (Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2]) === parent) sum += cpuMicros(Number(pid)) ?? 0
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return sum
+}
+
+/** Waits until this daemon's roster has the agents. */
+export async function known(from: AgentConnection, names: string[]): Promise<void> {
+  for (;;) {
+    const { agents } = await from.request('agents', {})
+    const there = new Set(agents.map((agent) => agent.name))
+    if (names.every((name) => there.has(name))) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
