@@ -17,7 +17,7 @@ export async function openLab(): Promise<Lab> {
   if (!existsSync(cli)) throw new Error('daemon/dist is not built: run npm run build --workspace agent-relay')
   const folder = await mkdtemp(path.join(tmpdir(), 'relay-bench-'))
   const machines: Machine[] = []
-  return {
+  const lab: Lab = {
     machine(name) {
       const machine = makeMachine(folder, name)
       machines.push(machine)
@@ -26,9 +26,17 @@ export async function openLab(): Promise<Lab> {
     async close() {
       await Promise.all(machines.map((machine) => machine.remove()))
       await rm(folder, { recursive: true, force: true })
+      open.delete(lab)
     },
   }
+  open.add(lab)
+  return lab
 }
+
+/** Daemons outlive whoever started them: a run that is told to end takes them along. */
+export const endLabs = async (): Promise<void> => void (await Promise.all([...open].map((lab) => lab.close())))
+
+const open = new Set<Lab>()
 
 /** Speaks as this agent of a running daemon. */
 export type AgentConnection = Pick<Connection, 'request' | 'close'> & {

@@ -4,14 +4,17 @@ import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { onEnd } from '../scripts/on-end.ts'
 import { cli } from './cli.ts'
+import { endLabs } from './daemons.ts'
+import { fanout } from './fanout.ts'
 import { type Figure, ratios, type Settings, spread, table } from './figures.ts'
 import { local } from './local.ts'
 import { mailbox } from './mailbox.ts'
 import { relay } from './relay.ts'
 import { start } from './start.ts'
 
-const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, mailbox, start, cli }
+const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, mailbox, fanout, start, cli }
 const { values, positionals } = parsed()
 const unknown = positionals.find((name) => !Object.hasOwn(all, name))
 if (unknown !== undefined) {
@@ -30,6 +33,7 @@ if (built.status !== 0) {
   console.error(`The daemon could not be built:\n${built.stderr}`)
   process.exit(1)
 }
+onEnd(() => void endLabs().finally(() => process.exit(1)))
 const figures: Figure[] = []
 const failed: string[] = []
 const loadBefore = loadavg()[0]

@@ -1,5 +1,6 @@
 /** The recipient's machine is away: messages wait in the control plane's Postgres, and come when it is back. */
-import { type Cloud, known, openCloud } from './cloud.ts'
+import type { Machine } from '../scripts/scene/machine.ts'
+import { known, openCloud } from './cloud.ts'
 import { type AgentConnection, connectAs, cpuMicros, pidOf } from './daemons.ts'
 import { compared, type Figure, type Settings } from './figures.ts'
 import { openPeers, PeerValues } from './peers.ts'
@@ -19,7 +20,7 @@ export async function mailbox({ repeats, hasPeers }: Settings): Promise<Figure[]
   const cloud = await openCloud(['here', 'away'])
   const peers = await openPeers(hasPeers)
   try {
-    const [here, away] = cloud.machines as [Cloud['machines'][0], Cloud['machines'][0]]
+    const [here, away] = cloud.machines as [Machine, Machine]
     const senders = await Promise.all(SENDERS.map((name) => connectAs(here, name)))
     let recipients = await Promise.all(RECIPIENTS.map((name) => connectAs(away, name)))
     await Promise.all(senders.map((sender) => known(sender, RECIPIENTS)))
@@ -31,8 +32,9 @@ export async function mailbox({ repeats, hasPeers }: Settings): Promise<Figure[]
       for (const recipient of recipients) recipient.close()
       await away.run(['down'])
       const before = { ...cloud.cpu(), daemon: cpuMicros(sender) ?? Number.NaN }
-      const seconds = await storeAll(senders)
+      const { seconds, sent } = await storeAll(senders)
       const between = { ...cloud.cpu(), daemon: cpuMicros(sender) ?? Number.NaN }
+      for (const { agent, ids } of sent) await areStored(agent, ids, 0)
       const backAt = performance.now()
       await away.run(['up'])
       recipients = await Promise.all(RECIPIENTS.map((name) => connectAs(away, name)))
@@ -64,32 +66,30 @@ export async function mailbox({ repeats, hasPeers }: Settings): Promise<Figure[]
 }
 
 /**
- * Sends everything and resolves when the sender's daemon knows of the last message of each stream that Postgres has it, and
- * so has all before it, which is then checked; gives the seconds until then.
+ * Sends everything and resolves when the sender's daemon knows of the last message of each stream that Postgres has it, and so
+ * has all before it, which the caller checks.
  */
-async function storeAll(senders: AgentConnection[]): Promise<number> {
+async function storeAll(senders: AgentConnection[]) {
   const count = PER_STREAM * RECIPIENTS.length
   const startedAt = performance.now()
   const sent = await Promise.all(
-    senders.map(async (sender) => {
+    senders.map(async (agent) => {
       const ids: string[] = []
       let next = 0
       const one = async (): Promise<void> => {
         while (next < count) {
           const n = next++
           const to = RECIPIENTS[n % RECIPIENTS.length] as string
-          const { id } = await sender.request('send', { to, body: bodyOf(Math.floor(n / RECIPIENTS.length)) })
+          const { id } = await agent.request('send', { to, body: bodyOf(Math.floor(n / RECIPIENTS.length)) })
           ids[n] = id
         }
       }
       await Promise.all(Array.from({ length: IN_FLIGHT / senders.length }, one))
-      await areStored(sender, ids.slice(-RECIPIENTS.length), 60_000)
-      return { sender, ids }
+      await areStored(agent, ids.slice(-RECIPIENTS.length), 60_000)
+      return { agent, ids }
     }),
   )
-  const seconds = (performance.now() - startedAt) / 1000
-  for (const { sender, ids } of sent) await areStored(sender, ids, 0)
-  return seconds
+  return { seconds: (performance.now() - startedAt) / 1000, sent }
 }
 
 async function areStored(sender: AgentConnection, ids: string[], timeoutMs: number): Promise<void> {

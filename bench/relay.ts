@@ -1,5 +1,6 @@
 /** agent → daemon → control plane → daemon → agent: two machines of one organization, durable at both ends. */
-import { type Cloud, known, openCloud } from './cloud.ts'
+import type { Machine } from '../scripts/scene/machine.ts'
+import { known, openCloud } from './cloud.ts'
 import { connectAs, cpuMicros, pidOf } from './daemons.ts'
 import { compared, type Figure, type Settings } from './figures.ts'
 import { openPeers, PeerValues } from './peers.ts'
@@ -12,10 +13,10 @@ const loads = [
 ]
 
 export async function relay({ repeats, hasPeers }: Settings): Promise<Figure[]> {
-  const cloud: Cloud = await openCloud(['left', 'right'])
+  const cloud = await openCloud(['left', 'right'])
   const peers = await openPeers(hasPeers)
   try {
-    const [left, right] = cloud.machines as [Cloud['machines'][0], Cloud['machines'][0]]
+    const [left, right] = cloud.machines as [Machine, Machine]
     const from = await connectAs(left, 'Alice')
     const to = await connectAs(right, 'Bob')
     await to.request('subscribe', {})
