@@ -43,7 +43,7 @@ const played = await crew.play({
   },
 })
 if (mostFound === 1) for (const found of played.found) console.log(`${await explain(crew, found, values.variant)}\n`)
-else for (const { seed, failure } of played.found) console.log(`${seed} ${failure.text}`)
+else for (const { seed, failure } of played.found) console.log(`${seed} ${failure.text.split('\n')[0]}`)
 await crew.end()
 const seconds = (performance.now() - startedAt) / 1_000
 console.log(

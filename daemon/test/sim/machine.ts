@@ -5,6 +5,7 @@ import type { Diary } from './diary.ts'
 import type { MachineClock } from './machine-clock.ts'
 import type { Network } from './network.ts'
 import type { Oracle } from './oracle.ts'
+import type { Peers } from './peers.ts'
 import type { Plane } from './plane.ts'
 import { boot, type Process } from './process.ts'
 import type { Random } from './random.ts'
@@ -37,6 +38,7 @@ type Options = {
   random: Random
   network: Network
   plane: Plane
+  peers: Peers
   oracle: Oracle
   diary: Diary
   /** The daemon runs again. */
@@ -44,8 +46,9 @@ type Options = {
 }
 
 export function createMachine(options: Options): Machine {
-  const { id, index, timeline, clock, random, network, plane, oracle, diary } = options
+  const { id, index, timeline, clock, random, network, plane, peers, oracle, diary } = options
   let store = openStore(':memory:')
+  oracle.opened(id, store.outboxEpoch)
   let process: Process | undefined
   let isFull = false
   let ids = 0
@@ -62,7 +65,7 @@ export function createMachine(options: Options): Machine {
   function run(): void {
     start = undefined
     if (process !== undefined) return
-    process = boot({ id, store, write, clock, random, entropy, network, plane, oracle, diary, died })
+    process = boot({ id, store, write, clock, random, entropy, network, plane, peers, oracle, diary, died })
     options.started()
   }
 
@@ -74,6 +77,7 @@ export function createMachine(options: Options): Machine {
       session.isOpenHere = false
       network.sever(session, 0, after.isSilent ? random.between(10_000, 60_000) : 2)
     }
+    peers.sever(id, { hereMs: 0, thereMs: after.isSilent ? 6_500 : 2 })
     clock.jump(after.jumpMs)
     startIn(after.downMs)
   }
@@ -112,7 +116,7 @@ export function createMachine(options: Options): Machine {
       process?.kill()
       store.close()
       store = openStore(':memory:')
-      oracle.wiped(id)
+      oracle.opened(id, store.outboxEpoch)
     },
     setFull(full) {
       isFull = full

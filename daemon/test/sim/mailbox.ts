@@ -56,7 +56,6 @@ export function createMailbox(now: () => number) {
     remove(id: number): void {
       rows = rows.filter((row) => row.id !== id)
     },
-    waiting,
-    size: () => rows.filter((row) => row.expiresAt > now()).length,
+    all: (): Mail[] => rows.filter((row) => row.expiresAt > now()),
   }
 }

@@ -19,6 +19,7 @@ export type Network = {
   setWeather(machine: string, weather: Weather | undefined): void
   setCut(machine: string, isCut: boolean): void
   isCut(machine: string): boolean
+  weatherOf(machine: string): Weather
   /** From here on every frame arrives, once. */
   heal(): void
   /** Ends the connection, at each end after its time. */
@@ -77,6 +78,7 @@ export function createNetwork({ timeline, random, closedThere }: Options): Netwo
       else cuts.delete(machine)
     },
     isCut: (machine) => cuts.has(machine),
+    weatherOf,
     heal() {
       usual = { loss: 0, repeat: 0, tear: 0, slowMs: 0 }
       weathers.clear()

@@ -41,6 +41,8 @@ type Message = {
 type Disk = {
   /** Counts the disks that this machine had. */
   number: number
+  /** Of its outbox. */
+  epoch: string
   marks: Map<string, number>
   /** By place in this machine's message table. */
   rows: Map<number, Message>
@@ -55,7 +57,7 @@ export type Oracle = ReturnType<typeof createOracle>
 
 export function createOracle(now: () => number, machines: readonly string[]) {
   const messages = new Map<string, Message>()
-  const disks = new Map<string, Disk>(machines.map((id) => [id, newDisk(1)]))
+  const disks = new Map<string, Disk>(machines.map((id) => [id, newDisk(0, '')]))
   const homes = new Map<string, Set<string>>()
   let bodies = 0
   let said = 0
@@ -69,6 +71,9 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   }
 
   const diskOf = (machine: string): Disk => disks.get(machine) as Disk
+
+  /** Whether this is the outbox of the disk that the machine has now. */
+  const isLive = (machine: string, epoch: string): boolean => diskOf(machine).epoch === epoch
 
   function committed(machine: string, ops: readonly Op[]): void {
     const disk = diskOf(machine)
@@ -176,11 +181,24 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       said++
     },
     returned(machine: string, batch: ReturnBatch): void {
-      said++
+      // A hole that only a lost disk could fill is asked for ever less often, until its messages expire.
+      const isVain = batch.gaps.every((gap) => !isLive(gap.to, gap.outboxEpoch))
+      if (batch.acks.length + batch.receipts.length + (batch.heard?.length ?? 0) > 0 || !isVain) said++
       for (const { to, outboxEpoch, stream, upTo } of batch.acks) {
         const next = diskOf(machine).marks.get(markKey(to, outboxEpoch, stream)) ?? 0
         if (upTo >= next)
           object('too soon', `${machine} acknowledges ${stream} up to ${upTo} and its disk is at ${next}`)
+      }
+    },
+    isLive,
+    /** A machine has this disk now; what the one before held is lost. */
+    opened(machine: string, epoch: string): void {
+      const old = diskOf(machine)
+      disks.set(machine, { ...newDisk(old.number + 1, epoch), jumpedMs: old.jumpedMs })
+      for (const message of messages.values()) {
+        const isHere = message.inbox?.machine === machine
+        if (message.from.machine === machine || isHere) message.isExcused = true
+        if (isHere) message.inbox = undefined
       }
     },
     handed(machine: string, key: string, id: string, isRepeat: boolean): void {
@@ -194,15 +212,6 @@ export function createOracle(now: () => number, machines: readonly string[]) {
     },
     jumped(machine: string, ms: number): void {
       diskOf(machine).jumpedMs += Math.max(0, ms)
-    },
-    wiped(machine: string): void {
-      const old = diskOf(machine)
-      disks.set(machine, { ...newDisk(old.number + 1), jumpedMs: old.jumpedMs })
-      for (const message of messages.values()) {
-        const isHere = message.inbox?.machine === machine
-        if (message.from.machine === machine || isHere) message.isExcused = true
-        if (isHere) message.inbox = undefined
-      }
     },
     /** Throws what was found, also when somebody has caught it meanwhile. */
     check(): void {
@@ -230,8 +239,9 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   }
 }
 
-const newDisk = (number: number): Disk => ({
+const newDisk = (number: number, epoch: string): Disk => ({
   number,
+  epoch,
   marks: new Map(),
   rows: new Map(),
   lastK: new Map(),

@@ -1,8 +1,9 @@
 /** One run of the daemon: the shipped service, engine, core and store, on simulated time and a disk that outlives it. */
 import type { Entropy } from '../../src/core/state.ts'
-import type { Op } from '../../src/core/turn.ts'
+import type { Effect, Op } from '../../src/core/turn.ts'
 import type { Log } from '../../src/log.ts'
 import type { Service } from '../../src/service/context.ts'
+import { envelopeOf } from '../../src/service/envelope.ts'
 import { createService } from '../../src/service/service.ts'
 import { type Carrier, createUplink, type Uplink } from '../../src/service/uplink.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -11,6 +12,7 @@ import { createLine, type Line } from './line.ts'
 import type { MachineClock } from './machine-clock.ts'
 import type { Network } from './network.ts'
 import type { Oracle } from './oracle.ts'
+import type { PeerEnd, Peers } from './peers.ts'
 import type { Plane } from './plane.ts'
 import type { Random } from './random.ts'
 import { ORG } from './registry.ts'
@@ -30,6 +32,7 @@ export type Process = {
   /** Something around the daemon that takes its time on this machine. */
   after(ms: number, act: () => void): void
   /** Wraps what the daemon calls in its surroundings: nothing leaves a dead process, and it may die right before. */
+  peer: PeerEnd
   outside<A extends unknown[]>(act: (...args: A) => void): (...args: A) => void
 }
 
@@ -43,6 +46,7 @@ export type Host = {
   entropy: Entropy
   network: Network
   plane: Plane
+  peers: Peers
   oracle: Oracle
   diary: Diary
   died(process: Process): void
@@ -51,7 +55,7 @@ export type Host = {
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export function boot(host: Host): Process {
-  const { id, oracle, diary, network, plane, random } = host
+  const { id, oracle, diary, network, plane, peers, random } = host
   let isAlive = true
   let planned: { point: CrashPoint; nth: number } | undefined
 
@@ -157,13 +161,53 @@ export function boot(host: Host): Process {
       return line.carrier.giveBack(batch)
     },
   }
+  const peer: PeerEnd = {
+    machine: id,
+    isAlive: () => isAlive,
+    isAwake: host.clock.isAwake,
+    changed(machine, isUp) {
+      diary.note(id, () => `${isUp ? 'has a' : 'lost its'} direct link to ${machine}`)
+      service.engine.submit({ type: 'peer', machine, isUp })
+    },
+    deliver(from, envelopes) {
+      diary.note(id, () => `hears directly from ${from} ${envelopesAsText(envelopes)}`)
+      service.engine.submit({ type: 'deliver', envelopes, peer: from })
+    },
+    returned: heard.returned,
+  }
+
+  function sendDirectly({ machine, messages }: Extract<Effect, { type: 'direct' }>): void {
+    const { state, take, now } = service.engine
+    const envelopes = messages.flatMap((message) => {
+      const row = message.n > 0 ? take(message.n) : undefined
+      return envelopeOf(message, { state: state(), row, now: now() }) ?? []
+    })
+    diary.note(id, () => `sends directly to ${machine} ${envelopesAsText(envelopes)}`)
+    oracle.relayed()
+    const batch = network.torn(machine, envelopes)
+    peers.send(peer, machine, (end) => end.deliver(id, batch))
+  }
+
+  function returnDirectly({ machine, batch }: Extract<Effect, { type: 'directReturn' }>): void {
+    diary.note(id, () => `returns directly to ${machine} ${returnsAsText(batch)}`)
+    oracle.returned(id, batch)
+    peers.send(peer, machine, (end) => end.returned({ from: id, batch }))
+  }
+
   const service = createService({
     store,
     log: silent,
     clock,
     entropy: host.entropy,
-    outward: outside((effect) => uplink.outward(carrier, effect)),
-    restored: () => uplink.restore(carrier),
+    outward: outside((effect) => {
+      if (effect.type === 'direct') sendDirectly(effect)
+      else if (effect.type === 'directReturn') returnDirectly(effect)
+      else uplink.outward(carrier, effect)
+    }),
+    restored() {
+      uplink.restore(carrier)
+      for (const machine of peers.of(peer)) service.engine.submit({ type: 'peer', machine, isUp: true })
+    },
     ...elsewhere,
   })
   const process: Process = {
@@ -179,6 +223,7 @@ export function boot(host: Host): Process {
         service.stop()
         die()
       }),
+    peer,
     after: (ms, act) => void clock.after(ms, act),
     outside,
   }

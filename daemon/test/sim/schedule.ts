@@ -11,6 +11,8 @@ export type Action = { at: number } & (
   | { do: 'wipe'; machine: number; downMs: number }
   /** `isClean`: both ends see it at once; else each finds out in its time. */
   | { do: 'cut'; machine: number; forMs: number; isClean: boolean }
+  /** Two machines find a direct link. */
+  | { do: 'direct'; machine: number; other: number; forMs: number }
   | { do: 'weather'; machine: number; forMs: number; weather: Weather }
   | { do: 'plane'; point: 'now' | 'before-commit' | 'after-commit'; downMs: number }
   /** No mailbox takes anything. */
@@ -112,6 +114,7 @@ function draw(draft: Draft): Deed {
     [5, () => crashOf(random, machine)],
     [1, () => ({ do: 'stop', machine, downMs: forMs(random), jumpMs: jump(random) })],
     [3, () => ({ do: 'cut', machine, forMs: forMs(random), isClean: random.chance(0.6) })],
+    [3, () => ({ do: 'direct', machine, other: random.below(draft.machines), forMs: forMs(random) })],
     [3, () => ({ do: 'weather', machine, forMs: forMs(random), weather: weatherOf(random) })],
     [2, () => ({ do: 'plane', point: random.pick(['now', 'before-commit', 'after-commit']), downMs: forMs(random) })],
     [1, () => ({ do: 'crowd', forMs: forMs(random) })],

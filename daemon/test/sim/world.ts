@@ -7,13 +7,14 @@ import { createMachine, type Machine } from './machine.ts'
 import { createMachineClock } from './machine-clock.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, Violation } from './oracle.ts'
+import { createPeers, type Peers } from './peers.ts'
 import { createPlane, type Plane } from './plane.ts'
 import { createRandom } from './random.ts'
 import type { Action, Schedule } from './schedule.ts'
 import { createTimeline, type Timeline } from './timeline.ts'
 
 /** Far above what the longest schedule takes. */
-const MOST_EVENTS = 300_000
+const MOST_EVENTS = 100_000
 /** Within this of the quiet end everything has arrived: the longest pause of any timer is a minute and a half. */
 const QUIET_MS = 40 * 60_000
 /** And then nothing may be said any more for so long. */
@@ -23,6 +24,7 @@ type World = {
   timeline: Timeline
   network: Network
   plane: Plane
+  peers: Peers
   oracle: Oracle
   diary: Diary
   machines: Machine[]
@@ -63,6 +65,7 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
     machines: ids,
   })
   const network = createNetwork({ timeline, random: createRandom(seed, 'network'), closedThere: plane.closed })
+  const peers = createPeers(timeline, createRandom(seed, 'peers'), network)
   const agents: Agent[] = []
   const machines = specs.map(({ skewMs }, index) => {
     const random = createRandom(seed, `machine ${index}`)
@@ -84,6 +87,7 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
       random,
       network,
       plane,
+      peers,
       oracle,
       diary,
       started,
@@ -95,11 +99,11 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
     agents.push(createAgent({ name, project, home: machines[machine] as Machine, random, oracle }))
   }
   for (const machine of machines) machine.start()
-  return { timeline, network, plane, oracle, diary, machines, agents }
+  return { timeline, network, plane, peers, oracle, diary, machines, agents }
 }
 
 function act(world: World, action: Action): void {
-  const { timeline, network, plane, diary } = world
+  const { timeline, network, plane, peers, diary } = world
   diary.note('world', () => JSON.stringify(action))
   const later = (ms: number, then: () => void): void => void timeline.at(timeline.now() + ms, then)
   const machine = 'machine' in action ? (world.machines[action.machine] as Machine) : undefined
@@ -127,6 +131,15 @@ function act(world: World, action: Action): void {
       }
       later(action.forMs, () => network.setCut(machine.id, false))
       break
+    case 'direct': {
+      const [one, other] = [machine?.process()?.peer, world.machines[action.other]?.process()?.peer]
+      if (one === undefined || other === undefined || one === other) break
+      peers.connect(one, other)
+      later(action.forMs, () =>
+        peers.sever(one.machine, { other: other.machine, hereMs: action.forMs % 6_500, thereMs: action.forMs % 3_000 }),
+      )
+      break
+    }
     case 'weather':
       if (machine === undefined) break
       network.setWeather(machine.id, action.weather)
@@ -147,6 +160,7 @@ function act(world: World, action: Action): void {
       if (machine?.isAwake() !== true) break
       machine.sleep(action.clock)
       if (session !== undefined && action.forMs > 40_000) network.sever(session, action.forMs + 1, 60_000)
+      if (action.forMs > 6_500) peers.sever(machine.id, { hereMs: action.forMs + 1, thereMs: 6_500 })
       later(action.forMs, machine.wake)
       break
     case 'away':
@@ -181,11 +195,12 @@ function settle(world: World): void {
   for (const machine of world.machines) compare(world, machine)
 }
 
-function heal({ timeline, network, plane, machines, agents }: World): void {
+function heal({ timeline, network, plane, peers, machines, agents }: World): void {
   plane.heal()
   network.heal()
+  for (const machine of machines) machine.heal()
+  peers.heal()
   for (const machine of machines) {
-    machine.heal()
     // Every connection is a new one: one that frames were lost on would in truth have ended, too.
     const session = machine.process()?.line.session()
     if (session !== undefined) network.sever(session, 1, 1)
@@ -197,7 +212,7 @@ function heal({ timeline, network, plane, machines, agents }: World): void {
 }
 
 /** What is still under way; undefined at rest. */
-function restless({ plane, machines, agents }: World): string | undefined {
+function restless({ plane, oracle, machines, agents }: World): string | undefined {
   for (const agent of agents) if (!agent.isReceiving()) return `${agent.key} does not run`
   for (const machine of machines) {
     const state = machine.process()?.service.engine.state()
@@ -209,7 +224,10 @@ function restless({ plane, machines, agents }: World): string | undefined {
       if (agent.waiting.size > 0 && agent.claim !== 'refused')
         return `${agent.waiting.size} messages wait for ${agent.name} on ${machine.id}`
   }
-  return plane.mailbox.size() > 0 ? `${plane.mailbox.size()} items wait in the mailbox` : undefined
+  const mail = plane.mailbox
+    .all()
+    .filter((item) => item.kind === 'return' || oracle.isLive(item.envelope.from.machine, item.envelope.outboxEpoch))
+  return mail.length > 0 ? `${mail.length} items wait in the mailbox` : undefined
 }
 
 /** What the disk holds is what the oracle saw, and a restart would come to the same state. */
