@@ -17,7 +17,7 @@ export type Agent = {
   setDeaf(isDeaf: boolean): void
   moveTo(machine: Machine): void
   send(to: string, options: { count: number; sizeBytes: number; ttlMs: number | undefined }): void
-  /** Whether it takes messages in this moment. */
+  /** Whether it takes messages in this moment, under its name. A name that was refused after all is asked for again. */
   isReceiving(): boolean
 }
 
@@ -132,6 +132,12 @@ export function createAgent({ name, project, home: first, random, oracle }: Opti
         })
       }
     },
-    isReceiving: () => lives() && !isDeaf,
+    isReceiving() {
+      if (!lives() || isDeaf) return false
+      if (home.process()?.service.engine.state().agents.get(key)?.claim !== 'refused') return true
+      end()
+      start()
+      return false
+    },
   }
 }

@@ -220,12 +220,17 @@ export function createOracle(now: () => number, machines: readonly string[]) {
     /** After the quiet end: what was queued has arrived, or its sender was told. */
     settled(): void {
       for (const message of messages.values()) {
-        if (message.isExcused || message.inbox !== undefined || message.notices > 0) continue
-        const promise = message.isAnswered ? 'was answered as queued' : 'is on its disk'
-        object(
-          'lost',
-          `#${message.k} from ${message.from.key} on ${message.from.machine} to ${message.to.key} on ${message.to.machine} ${promise}, and neither arrived nor failed`,
-        )
+        const { from, to, inbox, notices, isExcused } = message
+        const what = `#${message.k} from ${from.key} on ${from.machine} to ${to.key} on ${to.machine}`
+        if (isExcused) continue
+        if (inbox === undefined && notices === 0) {
+          const promise = message.isAnswered ? 'was answered as queued' : 'is on its disk'
+          object('lost', `${what} ${promise}, and neither arrived nor failed`)
+        }
+        if (message.isDead && notices === 0) object('not told', `${what} failed in its inbox`)
+        const isHanded = inbox !== undefined && diskOf(inbox.machine).handed.has(`${to.key} ${message.id}`)
+        if (inbox !== undefined && !message.isDead && !isHanded && !homes.has(to.key))
+          object('not handed over', `${what} is in its inbox`)
       }
     },
     /** For the final look at what the disks really hold. */
