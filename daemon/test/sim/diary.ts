@@ -51,6 +51,7 @@ function opAsText(op: Op): string | undefined {
     case 'stream':
       return `stream ${op.id} next ${op.next} sentTo ${op.sentTo}`
     case 'meta':
+      return op.key === 'identity' ? `linked ${op.value === null ? 'to nothing' : 'again'}` : undefined
     case 'attempt':
       return undefined
     default: {

@@ -1,5 +1,6 @@
-/** A machine's own time: its wall clock is off and jumps at restarts, and sleep stops the rest or does not. */
-import type { Clock } from '../../src/service/clock.ts'
+/** A machine's own time: its wall clock is off and is set anew, its uptime begins with each boot, and sleep stops its processes. */
+import type { Reading } from '../../src/core/clock.ts'
+import { type SystemClock, systemClock } from '../../src/service/clock.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -7,29 +8,41 @@ import type { Timeline } from './timeline.ts'
 export const WALL_MS = Date.UTC(2026, 0, 1)
 
 export type MachineClock = {
-  /** The clock of one process; `run` gets every callback that is due while the process lives. */
-  boot(run: (act: () => void) => void): Clock
+  /** The clock of a process that starts now, the shipped one over this machine's; `run` gets every callback that is due. */
+  start(run: (act: () => void) => void): SystemClock
   isAwake(): boolean
   sleep(clock: 'stands' | 'runs'): void
   wake(): void
-  /** The wall clock is set; running processes do not notice. */
-  jump(ms: number): void
+  /** The wall clock is set. */
+  set(ms: number): void
+  /** The machine was off, and its uptime begins again. */
+  reboot(): void
 }
 
 type Timer = { due: number; act: () => void; isCancelled: boolean; run: (act: () => void) => void }
 
-type Options = { timeline: Timeline; random: Random; skewMs: number; jumped: (ms: number) => void }
+type Options = {
+  timeline: Timeline
+  random: Random
+  skewMs: number
+  /** After a boot only the wall clock knows what passed: `ms` that it was set forward cannot be told from time. */
+  blurred: (ms: number) => void
+}
 
-export function createMachineClock({ timeline, random, skewMs, jumped }: Options): MachineClock {
+export function createMachineClock({ timeline, random, skewMs, blurred }: Options): MachineClock {
   let skew = skewMs
-  /** True time that this machine's monotonic clock has not seen. */
+  let bootedAt = timeline.now() - random.between(0, 7_200_000)
+  /** How far the wall clock was set forward since the boot, in all. */
+  let forwardMs = 0
+  /** True time that processes of this machine have not seen. */
   let missedMs = 0
   let sleepsSince: number | undefined
   let isStanding = false
   let late: Timer[] = []
-  let lagging = 0
 
-  const mono = (): number => (sleepsSince !== undefined && isStanding ? sleepsSince : timeline.now()) - missedMs
+  /** What a process counts: it stands still in some sleeps. */
+  const passed = (): number => (sleepsSince !== undefined && isStanding ? sleepsSince : timeline.now()) - missedMs
+  const read = (): Reading => ({ wallMs: WALL_MS + timeline.now() + skew, uptimeMs: timeline.now() - bootedAt })
 
   function fire(timer: Timer): void {
     if (timer.isCancelled) return
@@ -37,13 +50,13 @@ export function createMachineClock({ timeline, random, skewMs, jumped }: Options
       late.push(timer)
       return
     }
-    const early = timer.due - mono()
+    const early = timer.due - passed()
     if (early > 0.001) timeline.at(timeline.now() + early, () => fire(timer))
     else timer.run(timer.act)
   }
 
-  function start(ms: number, act: () => void, run: Timer['run']): () => void {
-    const timer: Timer = { due: mono() + ms, act, isCancelled: false, run }
+  function after(ms: number, act: () => void, run: Timer['run']): () => void {
+    const timer: Timer = { due: passed() + ms, act, isCancelled: false, run }
     timeline.at(timeline.now() + ms, () => fire(timer))
     return () => {
       timer.isCancelled = true
@@ -51,18 +64,12 @@ export function createMachineClock({ timeline, random, skewMs, jumped }: Options
   }
 
   return {
-    boot(run) {
-      // Its wall clock went on while the rest stood: a restart sets its time forward by that.
-      jumped(missedMs - lagging)
-      lagging = missedMs
-      const atBoot = WALL_MS + timeline.now() + skew - mono()
-      return {
-        now: () => atBoot + mono(),
-        // A busy loop comes round in its own time, and meanwhile more arrives for the same turn.
-        soon: (act) => void start(random.below(3), act, run),
-        after: (ms, act) => start(ms, act, run),
-      }
-    },
+    start: (run) => ({
+      ...systemClock({ read, passed }),
+      // A busy loop comes round in its own time, and meanwhile more arrives for the same turn.
+      soon: (act) => void after(random.below(3), act, run),
+      after: (ms, act) => after(ms, act, run),
+    }),
     isAwake: () => sleepsSince === undefined,
     sleep(clock) {
       if (sleepsSince !== undefined) return
@@ -77,9 +84,14 @@ export function createMachineClock({ timeline, random, skewMs, jumped }: Options
       late = []
       for (const timer of timers) timeline.at(timeline.now(), () => fire(timer))
     },
-    jump(ms) {
+    set(ms) {
       skew += ms
-      jumped(ms)
+      forwardMs += Math.max(0, ms)
+    },
+    reboot() {
+      bootedAt = timeline.now()
+      blurred(forwardMs)
+      forwardMs = 0
     },
   }
 }

@@ -22,6 +22,8 @@ export type Machine = {
   crash(plan: { point: CrashPoint; nth: number; downMs: number; jumpMs: number; isSilent: boolean }): void
   stop(downMs: number, jumpMs: number): void
   wipe(downMs: number): void
+  /** Its wall clock is set, while it runs. */
+  setClock(ms: number): void
   setFull(isFull: boolean): void
   sleep(clock: 'stands' | 'runs'): void
   wake(): void
@@ -51,6 +53,8 @@ export function createMachine(options: Options): Machine {
   oracle.opened(id, store.outboxEpoch)
   let process: Process | undefined
   let isFull = false
+  /** Without power the whole machine, and not only the daemon. */
+  let isOff = false
   let ids = 0
   let after = { downMs: 0, jumpMs: 0, isSilent: false }
   /** The last start that was asked for; an older one does nothing. */
@@ -62,10 +66,16 @@ export function createMachine(options: Options): Machine {
     store.commit(isFull && random.chance(0.8) ? new Unwritable(ops, random.below(2 * ops.length)) : ops)
   }
 
+  function writing(): void {
+    if (isFull && random.chance(0.8)) throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
+  }
+
   function run(): void {
     start = undefined
     if (process !== undefined) return
-    process = boot({ id, store, write, clock, random, entropy, network, plane, peers, oracle, diary, died })
+    if (isOff) clock.reboot()
+    isOff = false
+    process = boot({ id, store, write, writing, clock, random, entropy, network, plane, peers, oracle, diary, died })
     options.started()
   }
 
@@ -78,7 +88,8 @@ export function createMachine(options: Options): Machine {
       network.sever(session, 0, after.isSilent ? random.between(10_000, 60_000) : 2)
     }
     peers.sever(id, { hereMs: 0, thereMs: after.isSilent ? 6_500 : 2 })
-    clock.jump(after.jumpMs)
+    clock.set(after.jumpMs)
+    isOff = after.isSilent
     startIn(after.downMs)
   }
 
@@ -92,6 +103,7 @@ export function createMachine(options: Options): Machine {
 
   function wake(): void {
     clock.wake()
+    process?.woke()
     const session = process?.line.session()
     if (session !== undefined) network.read(session)
   }
@@ -118,6 +130,7 @@ export function createMachine(options: Options): Machine {
       store = openStore(':memory:')
       oracle.opened(id, store.outboxEpoch)
     },
+    setClock: clock.set,
     setFull(full) {
       isFull = full
     },

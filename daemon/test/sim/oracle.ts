@@ -49,8 +49,8 @@ type Disk = {
   /** The number of the last message in each inbox, by sender and recipient. */
   lastK: Map<string, number>
   handed: Set<string>
-  /** True time that its clock was set forward, in all. */
-  jumpedMs: number
+  /** How much earlier a time to live may end here than it should. */
+  blurMs: number
 }
 
 export type Oracle = ReturnType<typeof createOracle>
@@ -152,11 +152,11 @@ export function createOracle(now: () => number, machines: readonly string[]) {
     if (row.body.includes('its time to live ended')) expired(message, what)
   }
 
-  /** Clocks of two machines are never compared: a time to live only ends early when a clock was set forward meanwhile. */
+  /** Clocks of two machines are never compared, and what a clock was set to counts only across a boot. */
   function expired(message: Message, what: string): void {
-    const jumped = diskOf(message.from.machine).jumpedMs + diskOf(message.to.machine).jumpedMs
+    const blurMs = diskOf(message.from.machine).blurMs + diskOf(message.to.machine).blurMs
     const lived = now() - message.queuedAt
-    if (lived + jumped < message.ttlMs - SLACK_MS)
+    if (lived + blurMs < message.ttlMs - SLACK_MS)
       object('too early', `${what} expired after ${lived} ms of ${message.ttlMs} ms`)
   }
 
@@ -194,7 +194,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
     /** A machine has this disk now; what the one before held is lost. */
     opened(machine: string, epoch: string): void {
       const old = diskOf(machine)
-      disks.set(machine, { ...newDisk(old.number + 1, epoch), jumpedMs: old.jumpedMs })
+      disks.set(machine, { ...newDisk(old.number + 1, epoch), blurMs: old.blurMs })
       for (const message of messages.values()) {
         const isHere = message.inbox?.machine === machine
         if (message.from.machine === machine || isHere) message.isExcused = true
@@ -210,8 +210,13 @@ export function createOracle(now: () => number, machines: readonly string[]) {
     moved(key: string, machine: string): void {
       homes.set(key, (homes.get(key) ?? new Set()).add(machine))
     },
-    jumped(machine: string, ms: number): void {
-      diskOf(machine).jumpedMs += Math.max(0, ms)
+    /** What the wall clock was set to meanwhile is taken for time that passed. */
+    blurred(machine: string, ms: number): void {
+      diskOf(machine).blurMs += ms
+    },
+    /** A full disk kept the daemon from knowing how much time had passed since its last run. */
+    lostCount(machine: string): void {
+      diskOf(machine).blurMs = Number.POSITIVE_INFINITY
     },
     /** Throws what was found, also when somebody has caught it meanwhile. */
     check(): void {
@@ -251,7 +256,7 @@ const newDisk = (number: number, epoch: string): Disk => ({
   rows: new Map(),
   lastK: new Map(),
   handed: new Set(),
-  jumpedMs: 0,
+  blurMs: 0,
 })
 
 const markKey = (machine: string, outboxEpoch: string, stream: string): string => `${machine} ${outboxEpoch} ${stream}`

@@ -1,5 +1,5 @@
 /** One run of the daemon: the shipped service, engine, core and store, on simulated time and a disk that outlives it. */
-import type { Entropy } from '../../src/core/state.ts'
+import { type Entropy, hasMail } from '../../src/core/state.ts'
 import type { Effect, Op } from '../../src/core/turn.ts'
 import type { Log } from '../../src/log.ts'
 import type { Service } from '../../src/service/context.ts'
@@ -18,6 +18,10 @@ import type { Random } from './random.ts'
 import { ORG } from './registry.ts'
 import type { CrashPoint } from './schedule.ts'
 
+/** How often the daemon writes down the time, and how late it notices that its machine has slept. */
+const MARK_MS = 60_000
+const CATCH_UP_MS = 10_000
+
 /** Unwinds what runs in a process that has just died. */
 class Died extends Error {}
 
@@ -29,6 +33,8 @@ export type Process = {
   plan(crash: { point: CrashPoint; nth: number } | undefined): void
   kill(): void
   stop(): void
+  /** The machine woke up. */
+  woke(): void
   /** Something around the daemon that takes its time on this machine. */
   after(ms: number, act: () => void): void
   /** Wraps what the daemon calls in its surroundings: nothing leaves a dead process, and it may die right before. */
@@ -39,8 +45,10 @@ export type Process = {
 export type Host = {
   id: string
   store: Store
-  /** What writing to the disk comes to: throws while it is full. */
+  /** Writes to the disk, or throws while it is full. */
   write(ops: readonly Op[]): void
+  /** Throws what any other writing comes to now. */
+  writing(): void
   clock: MachineClock
   random: Random
   entropy: Entropy
@@ -57,6 +65,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 export function boot(host: Host): Process {
   const { id, oracle, diary, network, plane, peers, random } = host
   let isAlive = true
+  let isMarking = false
   let planned: { point: CrashPoint; nth: number } | undefined
 
   function run(act: () => void): void {
@@ -102,6 +111,7 @@ export function boot(host: Host): Process {
         throw error
       }
       diary.note(id, () => opsAsText(ops) && `writes ${opsAsText(ops)}`)
+      markLater()
       oracle.committed(id, ops)
       passing('after-commit')
     },
@@ -110,7 +120,14 @@ export function boot(host: Host): Process {
       return host.store.recover(facts)
     },
   }
-  const clock = host.clock.boot(run)
+  const clock = host.clock.start(run)
+  try {
+    host.writing()
+    store.startClock(clock.startedAt)
+  } catch {
+    // As the daemon does: times to live then go by the wall clock.
+    oracle.lostCount(id)
+  }
   const uplink = createUplink({ engine: () => service.engine, store, log: silent })
   const line = createLine({
     machine: id,
@@ -150,6 +167,10 @@ export function boot(host: Host): Process {
   }
   const carrier: Carrier = {
     ...line.carrier,
+    claim(agent) {
+      diary.note(id, () => `asks for ${agent.name} ${agent.epoch}`)
+      return line.carrier.claim(agent)
+    },
     relay(envelopes) {
       oracle.relayed()
       diary.note(id, () => `sends ${envelopesAsText(envelopes)}`)
@@ -161,6 +182,27 @@ export function boot(host: Host): Process {
       return line.carrier.giveBack(batch)
     },
   }
+  /** As the daemon does once a minute, while anything waits. */
+  function markLater(): void {
+    if (isMarking) return
+    isMarking = true
+    clock.after(MARK_MS, () => {
+      isMarking = false
+      if (!hasMail(service.engine.state())) return
+      mark()
+      markLater()
+    })
+  }
+
+  function mark(): void {
+    try {
+      host.writing()
+      store.markClock(clock.mark())
+    } catch {
+      // The next one counts.
+    }
+  }
+
   const peer: PeerEnd = {
     machine: id,
     isAlive: () => isAlive,
@@ -221,7 +263,12 @@ export function boot(host: Host): Process {
     stop: () =>
       run(() => {
         service.stop()
+        mark()
         die()
+      }),
+    woke: () =>
+      void clock.after(random.between(0, CATCH_UP_MS), () => {
+        if (clock.catchUp()) service.engine.submit({ type: 'tick' })
       }),
     peer,
     after: (ms, act) => void clock.after(ms, act),

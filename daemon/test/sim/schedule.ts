@@ -18,6 +18,8 @@ export type Action = { at: number } & (
   /** No mailbox takes anything. */
   | { do: 'crowd'; forMs: number }
   | { do: 'full'; machine: number; forMs: number }
+  /** Its wall clock is set while it runs. */
+  | { do: 'clock'; machine: number; jumpMs: number }
   | { do: 'sleep'; machine: number; forMs: number; clock: 'stands' | 'runs' }
   | { do: 'away'; agent: number; forMs: number }
   /** It takes messages and gives no evidence. */
@@ -119,6 +121,7 @@ function draw(draft: Draft): Deed {
     [2, () => ({ do: 'plane', point: random.pick(['now', 'before-commit', 'after-commit']), downMs: forMs(random) })],
     [1, () => ({ do: 'crowd', forMs: forMs(random) })],
     [2, () => ({ do: 'full', machine, forMs: forMs(random) })],
+    [1, () => ({ do: 'clock', machine, jumpMs: skew(random) })],
     [1, () => ({ do: 'sleep', machine, forMs: sleepMs(random), clock: random.pick(['stands', 'runs']) })],
     [2, () => ({ do: 'away', agent, forMs: forMs(random) })],
     [1, () => ({ do: 'deaf', agent, forMs: forMs(random) })],

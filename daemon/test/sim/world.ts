@@ -73,7 +73,7 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
       timeline,
       random,
       skewMs,
-      jumped: (ms) => oracle.jumped(ids[index] as string, ms),
+      blurred: (ms) => oracle.blurred(ids[index] as string, ms),
     })
     const started = (): void => {
       for (const agent of agents) if (agent.home() === machine) agent.start()
@@ -155,6 +155,9 @@ function act(world: World, action: Action): void {
     case 'full':
       machine?.setFull(true)
       later(action.forMs, () => machine?.setFull(false))
+      break
+    case 'clock':
+      machine?.setClock(action.jumpMs)
       break
     case 'sleep':
       if (machine?.isAwake() !== true) break
