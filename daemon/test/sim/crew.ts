@@ -6,12 +6,16 @@ import type { Outcome } from './world.ts'
 
 type Failure = NonNullable<Outcome['failure']>
 
-export type Order = { type: 'play'; from: number; count: number } | { type: 'explain'; seed: number }
+export type Order =
+  | { type: 'play'; from: number; count: number }
+  | { type: 'explain'; seed: number }
+  | { type: 'schedule'; schedule: Schedule }
 
 export type Report =
   | { type: 'passed'; messages: number }
   /** `from` up to this seed passed. */
   | { type: 'failed'; seed: number; messages: number; failure: Failure }
+  | { type: 'ended'; failure: Failure | undefined }
   | { type: 'explained'; schedule: Schedule; diary: string[]; failure: Failure | undefined }
 
 export type Found = { seed: number; failure: Failure }
@@ -29,6 +33,8 @@ export type Crew = {
   play(seeds: { from: number; count: number; mostFound?: number; progress?: (played: Played) => void }): Promise<Played>
   /** The shortest schedule by which this seed fails, and what happens in it. */
   explain(seed: number): Promise<Extract<Report, { type: 'explained' }>>
+  /** Plays one schedule; how it failed. */
+  replay(schedule: Schedule): Promise<Failure | undefined>
   end(): Promise<void>
 }
 
@@ -60,7 +66,7 @@ export function createCrew(file: string, size: number): Crew {
       const work = async (worker: Worker): Promise<void> => {
         for (let share = take(); share !== undefined && played.found.length < mostFound; share = take()) {
           const report = await ask(worker, { type: 'play', ...share })
-          if (report.type === 'explained') continue
+          if (report.type !== 'passed' && report.type !== 'failed') continue
           played.messages += report.messages
           if (report.type === 'passed') played.seeds += share.count
           else {
@@ -80,6 +86,10 @@ export function createCrew(file: string, size: number): Crew {
       const report = await ask(workers[0] as Worker, { type: 'explain', seed })
       if (report.type !== 'explained') throw new Error(`a worker answered ${report.type} to explain`)
       return report
+    },
+    async replay(schedule) {
+      const report = await ask(workers[0] as Worker, { type: 'schedule', schedule })
+      return report.type === 'ended' ? report.failure : undefined
     },
     async end() {
       await Promise.all(workers.map((worker) => worker.terminate()))

@@ -28,6 +28,8 @@ type Message = {
   queuedAt: number
   ttlMs: number
   isAnswered: boolean
+  /** Its sender's disk says that it was accepted. */
+  isConfirmed: boolean
   /** In which inbox it is now, and the place there. */
   inbox: { machine: string; n: number } | undefined
   isDead: boolean
@@ -86,9 +88,11 @@ export function createOracle(now: () => number, machines: readonly string[]) {
           message.isMoved = true
           message.to.machine = op.machine
         }
-      } else if (op.op === 'state' && op.state === 'failed') {
+      } else if (op.op === 'state') {
         const message = disk.rows.get(op.n)
-        if (message?.inbox?.machine === machine && message.inbox.n === op.n) message.isDead = true
+        if (message?.from.machine === machine && op.state === 'accepted') message.isConfirmed = true
+        if (op.state === 'failed' && message?.inbox?.machine === machine && message.inbox.n === op.n)
+          message.isDead = true
       }
     }
   }
@@ -111,6 +115,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       queuedAt: now(),
       ttlMs: row.expiresAt - row.at,
       isAnswered: false,
+      isConfirmed: row.way === 'local',
       inbox: undefined,
       isDead: false,
       notices: 0,
@@ -232,6 +237,8 @@ export function createOracle(now: () => number, machines: readonly string[]) {
           const promise = message.isAnswered ? 'was answered as queued' : 'is on its disk'
           object('lost', `${what} ${promise}, and neither arrived nor failed`)
         }
+        if (!message.isConfirmed && notices === 0)
+          object('not confirmed', `${what} arrived and its sender does not know`)
         if (message.isDead && notices === 0) object('not told', `${what} failed in its inbox`)
         const isHanded = inbox !== undefined && diskOf(inbox.machine).handed.has(`${to.key} ${message.id}`)
         if (inbox !== undefined && !message.isDead && !isHanded && !homes.has(to.key))

@@ -126,4 +126,26 @@ export const VARIANTS: readonly Variant[] = [
       },
     ],
   },
+  {
+    name: 'forgotten-place',
+    mistake: 'that a place of a stream has left this machine is in memory only',
+    replacements: [
+      {
+        file: 'core/window.ts',
+        find: '  stream.sentTo = last.seq + 1 + (turn.mustCommit ? 0 : SENT_AHEAD)\n  state.grown.add(stream)\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'no-outbox-epoch',
+    mistake: 'a disk that was lost goes on under the epoch of the one before',
+    replacements: [
+      {
+        file: 'store/database.ts',
+        find: "const made = randomBytes(8).toString('hex')",
+        replace: "const made = 'always the same'",
+      },
+    ],
+  },
 ]

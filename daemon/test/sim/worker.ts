@@ -7,6 +7,7 @@ import { play } from './world.ts'
 
 function work(order: Order): Report {
   if (order.type === 'explain') return explain(order.seed)
+  if (order.type === 'schedule') return { type: 'ended', failure: play(order.schedule).failure }
   let messages = 0
   for (let seed = order.from; seed < order.from + order.count; seed++) {
     const outcome = play(scheduleOf(seed))

@@ -180,22 +180,33 @@ function act(world: World, action: Action): void {
   }
 }
 
-/** Heals everything and waits until nothing moves any more. */
+/** Heals everything and waits until nothing moves any more; then everybody writes to everybody, and that arrives, too. */
 function settle(world: World): void {
-  const { timeline, oracle, diary } = world
+  const { timeline, oracle, agents, diary } = world
   diary.note('world', () => 'heals, and everything comes to rest')
   heal(world)
-  const end = timeline.now() + QUIET_MS
-  while (restless(world) !== undefined) {
-    if (timeline.now() >= end) throw new Violation('not drained', restless(world) ?? '')
-    timeline.runUntil(timeline.now() + 10_000)
-  }
+  rest(world)
+  diary.note('world', () => 'everybody writes to everybody')
+  for (const agent of agents)
+    for (const other of agents) agent.send(other.name, { count: 1, sizeBytes: 10, ttlMs: undefined })
+  // Over the turns in which that is asked for and committed.
+  timeline.runUntil(timeline.now() + 100)
+  rest(world)
   oracle.settled()
   const said = oracle.said()
   timeline.runUntil(timeline.now() + SILENCE_MS)
   if (oracle.said() !== said)
     throw new Violation('not silent', `${oracle.said() - said} frames after everything arrived`)
   for (const machine of world.machines) compare(world, machine)
+}
+
+function rest(world: World): void {
+  const { timeline } = world
+  const end = timeline.now() + QUIET_MS
+  for (let left = restless(world); left !== undefined; left = restless(world)) {
+    if (timeline.now() >= end) throw new Violation('not drained', left)
+    timeline.runUntil(timeline.now() + 10_000)
+  }
 }
 
 function heal({ timeline, network, plane, peers, machines, agents }: World): void {
@@ -218,14 +229,18 @@ function heal({ timeline, network, plane, peers, machines, agents }: World): voi
 function restless({ plane, oracle, machines, agents }: World): string | undefined {
   for (const agent of agents) if (!agent.isReceiving()) return `${agent.key} does not run`
   for (const machine of machines) {
-    const state = machine.process()?.service.engine.state()
-    if (state === undefined) return `${machine.id} does not run`
+    const engine = machine.process()?.service.engine
+    if (engine === undefined) return `${machine.id} does not run`
+    const state = engine.state()
     if (!state.isUp) return `${machine.id} is not connected`
     if (state.outCount > 0) return `${state.outCount} messages wait in the outbox of ${machine.id}`
     if (state.owedCount > 0) return `${state.owedCount} receipts are owed by ${machine.id}`
-    for (const agent of state.agents.values())
-      if (agent.waiting.size > 0 && agent.claim !== 'refused')
-        return `${agent.waiting.size} messages wait for ${agent.name} on ${machine.id}`
+    for (const agent of state.agents.values()) {
+      // Whoever runs elsewhere by now takes nothing here any more: until it expires, that waits.
+      const until = agent.claim === 'refused' ? engine.now() + SILENCE_MS : Number.POSITIVE_INFINITY
+      const waiting = [...agent.waiting.values()].filter((entry) => entry.expiresAt < until)
+      if (waiting.length > 0) return `${waiting.length} messages wait for ${agent.name} on ${machine.id}`
+    }
   }
   const mail = plane.mailbox
     .all()
