@@ -8,7 +8,6 @@ import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 
 export type Agent = {
-  name: string
   key: string
   home(): Machine
   /** Starts on its machine, unless it runs there or is meant to be away. */
@@ -90,7 +89,6 @@ export function createAgent({ name, project, home: first, random, oracle }: Opti
   }
 
   return {
-    name,
     key,
     home: () => home,
     start,

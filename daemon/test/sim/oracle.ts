@@ -252,6 +252,9 @@ export function createOracle(now: () => number, machines: readonly string[]) {
         .sort((a, b) => (a.inbox?.n ?? 0) - (b.inbox?.n ?? 0))
         .map(({ id }) => id),
     said: () => said,
+    /** Name keys. */
+    recipientsOf: (key: string): Set<string> =>
+      new Set([...messages.values()].filter(({ from }) => from.key === key).map(({ to }) => to.key)),
     count: () => messages.size,
   }
 }

@@ -68,7 +68,7 @@ export function scheduleOf(seed: number): Schedule {
     hasMoves: random.chance(0.1),
     hasWipes: random.chance(0.15),
   }
-  const length = random.between(12, 45)
+  const length = random.between(10, 36)
   const actions: Action[] = []
   let at = random.between(0, 1_500)
   for (let i = 0; i < length; i++) {

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => crew.end())
 
 test('whatever happens to machines, disks, clocks, links and the control plane, every queued message arrives once and in order, or fails once', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const { seeds, messages, found } = await crew.play({ from: 0, count: SEEDS })
   for (const one of found) expect.fail(await explain(crew, one))
@@ -21,7 +21,7 @@ test('whatever happens to machines, disks, clocks, links and the control plane, 
   expect(messages).toBeGreaterThan(10 * SEEDS)
 })
 
-test('the same seed is the same run', async () => {
+test('the same seed is the same run', { timeout: 60_000 }, async () => {
   const [one, again] = [await crew.explain(7), await crew.explain(7)]
   expect(one.diary.length).toBeGreaterThan(50)
   expect(again.diary.map(withoutEpochs)).toEqual(one.diary.map(withoutEpochs))
@@ -30,7 +30,7 @@ test('the same seed is the same run', async () => {
 /** The outbox epoch of a disk is the one thing that is random in truth, and nothing depends on what it is. */
 const withoutEpochs = (line: string): string => line.replace(/(@m\d)\/[0-9a-f]{3} /g, '$1 ')
 
-test.for(HISTORY)('it does not happen again that $was', async ({ schedule, variant }) => {
+test.for(HISTORY)('it does not happen again that $was', { timeout: 60_000 }, async ({ schedule, variant }) => {
   expect(await crew.replay(schedule)).toBeUndefined()
   const mistaken = createCrew(await bundle(variantNamed(variant)), 1)
   try {

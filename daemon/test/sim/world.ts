@@ -180,15 +180,15 @@ function act(world: World, action: Action): void {
   }
 }
 
-/** Heals everything and waits until nothing moves any more; then everybody writes to everybody, and that arrives, too. */
+/** Heals everything and waits until nothing moves any more; then everybody writes once more to whom they wrote. */
 function settle(world: World): void {
   const { timeline, oracle, agents, diary } = world
   diary.note('world', () => 'heals, and everything comes to rest')
   heal(world)
   rest(world)
-  diary.note('world', () => 'everybody writes to everybody')
+  diary.note('world', () => 'everybody writes once more to whom they wrote')
   for (const agent of agents)
-    for (const other of agents) agent.send(other.name, { count: 1, sizeBytes: 10, ttlMs: undefined })
+    for (const to of oracle.recipientsOf(agent.key)) agent.send(to, { count: 1, sizeBytes: 10, ttlMs: undefined })
   // Over the turns in which that is asked for and committed.
   timeline.runUntil(timeline.now() + 100)
   rest(world)
