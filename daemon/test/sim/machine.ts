@@ -50,7 +50,7 @@ type Options = {
 export function createMachine(options: Options): Machine {
   const { id, index, timeline, clock, random, network, plane, peers, oracle, diary } = options
   let store = openStore(':memory:')
-  oracle.opened(id, store.outboxEpoch)
+  oracle.opened(id)
   let process: Process | undefined
   let isFull = false
   /** Without power the whole machine, and not only the daemon. */
@@ -76,6 +76,7 @@ export function createMachine(options: Options): Machine {
     if (isOff) clock.reboot()
     isOff = false
     process = boot({ id, store, write, writing, clock, random, entropy, network, plane, peers, oracle, diary, died })
+    oracle.starts(id, process.service.engine.state().outboxEpoch)
     options.started()
   }
 
@@ -128,7 +129,7 @@ export function createMachine(options: Options): Machine {
       process?.kill()
       store.close()
       store = openStore(':memory:')
-      oracle.opened(id, store.outboxEpoch)
+      oracle.opened(id)
     },
     setClock: clock.set,
     setFull(full) {

@@ -59,7 +59,7 @@ export type Oracle = ReturnType<typeof createOracle>
 
 export function createOracle(now: () => number, machines: readonly string[]) {
   const messages = new Map<string, Message>()
-  const disks = new Map<string, Disk>(machines.map((id) => [id, newDisk(0, '')]))
+  const disks = new Map<string, Disk>(machines.map((id) => [id, newDisk(0)]))
   const homes = new Map<string, Set<string>>()
   let bodies = 0
   let said = 0
@@ -196,10 +196,14 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       }
     },
     isLive,
+    /** A daemon runs under this outbox epoch. */
+    starts(machine: string, epoch: string): void {
+      diskOf(machine).epoch = epoch
+    },
     /** A machine has this disk now; what the one before held is lost. */
-    opened(machine: string, epoch: string): void {
+    opened(machine: string): void {
       const old = diskOf(machine)
-      disks.set(machine, { ...newDisk(old.number + 1, epoch), blurMs: old.blurMs })
+      disks.set(machine, { ...newDisk(old.number + 1), blurMs: old.blurMs })
       for (const message of messages.values()) {
         const isHere = message.inbox?.machine === machine
         if (message.from.machine === machine || isHere) message.isExcused = true
@@ -259,9 +263,9 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   }
 }
 
-const newDisk = (number: number, epoch: string): Disk => ({
+const newDisk = (number: number): Disk => ({
   number,
-  epoch,
+  epoch: '',
   marks: new Map(),
   rows: new Map(),
   lastK: new Map(),

@@ -115,9 +115,9 @@ export function boot(host: Host): Process {
       oracle.committed(id, ops)
       passing('after-commit')
     },
-    recover(facts) {
+    recover(facts, memory) {
       if (!isAlive) throw new Died()
-      return host.store.recover(facts)
+      return host.store.recover(facts, memory)
     },
   }
   const clock = host.clock.start(run)
