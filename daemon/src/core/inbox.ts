@@ -47,6 +47,7 @@ function receiveOne(state: State, envelope: Envelope, peer: string | undefined, 
     hasRoom = accept(state, stream, held, turn)
   // What a full inbox does not take is not asked for: its sender tries again by itself, and ever more rarely.
   const isMissing = hasRoom && stream.held.size > 0
+  stream.gapAsks = 0
   waitForGap(state, stream, isMissing ? turn.now + GAP_MS : Number.POSITIVE_INFINITY)
 }
 
@@ -83,6 +84,15 @@ function waitForGap(state: State, stream: InStream, at: number): void {
   if (at === Number.POSITIVE_INFINITY) state.gaps.delete(stream)
   else state.gaps.add(stream)
   wakeBy(state, at)
+}
+
+/** A path came up: what is missing is asked for soon, however often that was in vain. */
+export function askAnew(state: State, turn: Turn, isMeant: (machine: string) => boolean): void {
+  for (const stream of state.gaps) {
+    if (!isMeant(stream.machine)) continue
+    stream.gapAsks = 0
+    waitForGap(state, stream, turn.now + GAP_MS)
+  }
 }
 
 /** Moves the watermark over one envelope; false when there is no room for it now, and then nothing changed. */
@@ -195,6 +205,7 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
   held: new Map(),
   heldBytes: 0,
   gapAt: Number.POSITIVE_INFINITY,
+  gapAsks: 0,
   refusals: [],
 })
 
