@@ -3,12 +3,12 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { acknowledgeMail } from '#lib/services/messages/acknowledge-mail.ts'
-import { readMail } from '#lib/services/messages/read-mail.ts'
-import { nextRowId } from '#lib/services/messages/row-id.ts'
+import { migrate } from '#lib/db/migrate.ts'
 import { createTestDatabase, onServer, type TestDatabase } from '#lib/testing/database.ts'
 import { envelopeOf } from '#lib/testing/machines.ts'
-import { migrate } from './migrate.ts'
+import { acknowledgeMail } from './acknowledge-mail.ts'
+import { readMail } from './read-mail.ts'
+import { nextRowId } from './row-id.ts'
 
 let database: TestDatabase
 let folder: string
