@@ -256,10 +256,16 @@ test('fuzzing found: an event whose name is a number ended the process', async (
   expect(await answer).toMatchObject({ ok: false, error: { code: 'UNKNOWN_FRAME' } })
 })
 
-test('fuzzing found: a NUL in the name to release was a failure of ours', async () => {
+test('fuzzing found: a NUL in the name to release, and in a channel, was a failure of ours', async () => {
   const alice = await connect(await link())
-  const answer = await alice.ask('agents.release', { name: 'A\0' })
-  expect(answer).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } })
+  await alice.claim(`Nul${count}`)
+  for (const answer of [
+    await alice.ask('agents.release', { name: 'A\0' }),
+    await alice.ask('channels.join', { agent: `Nul${count}`, channel: 'a\0b' }),
+    await alice.ask('channels.leave', { agent: `Nul${count}`, channel: 'a\0b' }),
+    await alice.ask('channels.history', { channel: 'a\0b' }),
+  ])
+    expect(answer).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } })
 })
 
 test('an unknown event is answered by what is unknown, and passed over when nobody asked', async () => {

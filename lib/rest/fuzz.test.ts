@@ -23,7 +23,7 @@ import { postDaemonHeartbeat, postDaemonRegister } from './daemons.ts'
 import { postLinkPoll, postLinkStart } from './link.ts'
 import { postAck, postRelay } from './messages.ts'
 
-const DEADLINE_MS = 8_000
+const DEADLINE_MS = 10_000
 type Route = typeof postAck
 /** The endpoint of each golden body. */
 const routes: Record<string, [path: string, route: Route]> = {

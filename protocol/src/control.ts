@@ -120,7 +120,11 @@ export const TraceReport = z.object({
 export type TraceReport = z.infer<typeof TraceReport>
 
 /** A channel as somebody wrote it, with or without `#`; the control plane says what a name may be. */
-const ChannelRef = z.string().min(1).max(80)
+const ChannelRef = z
+  .string()
+  .min(1)
+  .max(80)
+  .refine((text) => !text.includes('\0'), 'a channel has no NUL in its name')
 /** An agent of the asking machine, and a channel that it joins or leaves. Since version 2. */
 export const ChannelMembership = z.object({ agent: AgentName, channel: ChannelRef })
 export type ChannelMembership = z.infer<typeof ChannelMembership>

@@ -14,9 +14,10 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   const paths = openHome(home)
   /** What the log got beyond what is usual. */
   const complaints: string[] = []
-  const complain = (text: string, fields?: object) => void complaints.push(`${text} ${JSON.stringify(fields ?? {})}`)
+  const complain = (text: string, fields?: { error?: unknown }) =>
+    void complaints.push(`${text} ${(fields?.error as Error | undefined)?.stack ?? JSON.stringify(fields)}`)
   const log: Log = { error: complain, warn: complain, info: () => undefined, debug: () => undefined }
-  const store = openStore(paths.db)
+  const store = openStore(paths.db, { index: paths.search, warn: (text) => complain(text) })
   const runHost = createRunHost()
   const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
   let shutdowns = 0
@@ -27,6 +28,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
       }),
+    channels: () => control.channels(),
     reload: () => control.load(),
     shutdown: () => void shutdowns++,
   })

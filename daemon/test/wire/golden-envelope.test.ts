@@ -6,11 +6,15 @@ import { emptyState, newAgent } from '../../src/core/state.ts'
 import type { MessageRow, Outgoing } from '../../src/core/turn.ts'
 import { envelopeOf } from '../../src/service/envelope.ts'
 
-/** From an agent to an agent, as daemons send them: all of them with the usual priority. */
+/** What an agent sends, also to people and channels; a daemon gives all of it the usual priority. */
 const own = casesOf('envelope', 'envelope')
   .map((one) => ({ ...one, envelope: one.value as Envelope }))
-  .filter(({ envelope }) => envelope.to.agent !== DASHBOARD_AGENT && envelope.from.agent !== DASHBOARD_AGENT)
+  .filter(({ envelope }) => envelope.from.agent !== DASHBOARD_AGENT)
   .filter(({ envelope }) => envelope.priority === 1)
+
+/** How a row names its recipient: people and channels by their sign. */
+const nameOf = ({ to }: Envelope): string =>
+  to.user !== undefined ? `@${to.user}` : to.agent === DASHBOARD_AGENT ? `#${to.channel}` : to.agent
 
 function stateOf({ org, from, outboxEpoch, id }: Envelope) {
   const state = emptyState({ entropy: { id: () => id, unit: () => 0 }, outboxEpoch, hostName: 'x', userName: 'x' })
@@ -34,7 +38,7 @@ function stateOf({ org, from, outboxEpoch, id }: Envelope) {
 
 const rowOf = (envelope: Envelope): MessageRow => ({
   ...{ n: 1, id: envelope.id, way: 'out', state: 'queued', fromAgent: 'Alice', fromMachine: envelope.from.machine },
-  ...{ fromPerson: null, fromProject: null, toAgent: envelope.to.agent, toMachine: envelope.to.machine },
+  ...{ fromPerson: null, fromProject: null, toAgent: nameOf(envelope), toMachine: envelope.to.machine },
   ...{ project: envelope.to.project ?? null, via: envelope.to.via ?? null, thread: envelope.thread ?? null },
   ...{ replyTo: envelope.replyTo ?? null, stream: envelope.stream, seq: envelope.seq, trace: envelope.trace },
   ...{ ts: envelope.ts, at: envelope.ts, expiresAt: envelope.ts + envelope.ttlMs, body: envelope.body },
