@@ -103,7 +103,7 @@ const events = Object.keys(machineFrames) as (keyof typeof machineFrames)[]
 const anyAnswer = answerOf(z.unknown())
 /** Right frames that cost a transaction are other tests' matter: a few of them are enough here. */
 const isCostly = ([event, input]: unknown[]): boolean =>
-  /^(agents\.(sync|claim|status|release)|traces)$/.test(String(event)) &&
+  /^(agents\.(sync|claim|status|release)|channels\.(join|leave)|traces)$/.test(String(event)) &&
   machineFrames[event as 'traces'].input.safeParse(input).success
 /** One nearly right frame; the arguments as they travel. */
 const nearly: fc.Arbitrary<unknown[]> = fc
