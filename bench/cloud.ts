@@ -16,8 +16,11 @@ export type Cloud = {
   close(): Promise<void>
 }
 
-/** Starts the control plane and machines of these names, linked and up. */
-export async function openCloud(names: string[]): Promise<Cloud> {
+/** Starts the control plane and machines of these names, up and linked; `settle` has each to itself before it is linked. */
+export async function openCloud(
+  names: string[],
+  settle: (machine: Machine) => Promise<void> = async () => undefined,
+): Promise<Cloud> {
   const plane = await ownPlane(() => undefined)
   const lab = await openLab()
   const close = async (): Promise<void> => {
@@ -32,8 +35,9 @@ export async function openCloud(names: string[]): Promise<Cloud> {
     await liftLimits(folder)
     await Promise.all(
       machines.map(async (machine) => {
-        await machine.link(plane.url, person, org.id)
         await machine.run(['up'])
+        await settle(machine)
+        await machine.link(plane.url, person, org.id)
       }),
     )
     const gateway = whoRuns(folder)?.serverPid ?? 0

@@ -16,14 +16,17 @@ type Run = {
 }
 
 export async function fanout({ repeats }: Settings): Promise<Figure[]> {
-  const cloud = await openCloud(['caller', ...Array.from({ length: MACHINES }, (_, n) => `m${n}`)])
+  const listeners: AgentConnection[] = []
+  // Names that are there before the link are claimed together.
+  const cloud = await openCloud(['caller', ...Array.from({ length: MACHINES }, (_, n) => `m${n}`)], async (machine) => {
+    if (machine.name === 'caller') return
+    const here = await Promise.all(Array.from({ length: AGENTS }, (_, n) => connectAs(machine, `${machine.name}-${n}`)))
+    await Promise.all(here.map((listener) => listener.request('subscribe', {})))
+    listeners.push(...here)
+  })
   try {
     const [caller, ...machines] = cloud.machines as [Machine, ...Machine[]]
     const from = await connectAs(caller, 'Caller')
-    const listeners: AgentConnection[] = []
-    for (const [m, machine] of machines.entries())
-      listeners.push(...(await Promise.all(Array.from({ length: AGENTS }, (_, n) => connectAs(machine, `A${m}-${n}`)))))
-    for (const listener of listeners) await listener.request('subscribe', {})
     await until(async () => (await from.request('agents', {})).agents.filter(isUp).length === MACHINES * AGENTS + 1)
     const pids = { sender: await pidOf(caller), daemons: await Promise.all(machines.map(pidOf)) }
     const cpuOf = () => ({
