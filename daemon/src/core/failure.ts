@@ -1,6 +1,7 @@
 /** A message that will not arrive: its sender's agent is told in-band, with what to do next. */
 import { type ErrorCode, MAX_TTL_MS, nameKey } from '@agent-relay/protocol'
 import { acceptHere, remove } from './hand-over.ts'
+import { FAILED_LATELY } from './limits.ts'
 import { failEntry } from './outbox.ts'
 import { owe } from './receipts.ts'
 import {
@@ -22,8 +23,19 @@ type Why = { reason: ErrorCode; note: string }
 /** Ends a message to another machine and tells its sender. */
 export function failOut(state: State, stream: OutStream, entry: OutEntry, why: Why, turn: Turn): void {
   failEntry(state, stream, entry, why, turn)
+  rememberFailed(state, entry.id)
   const to = state.roster?.agents.get(stream.toKey)?.name ?? stream.toKey
   notifyFailed(state, stream.fromKey, { id: entry.id, to, note: why.note }, turn)
+}
+
+/** The header of a later word on it may have been read before this failure is on disk; its sender is told once all the same. */
+export function rememberFailed(state: State, id: string): void {
+  state.failedLately.add(id)
+  if (state.failedLately.size <= FAILED_LATELY) return
+  for (const oldest of state.failedLately) {
+    state.failedLately.delete(oldest)
+    return
+  }
 }
 
 /** Ends a message that waits in an inbox here and tells its sender, wherever that is. */

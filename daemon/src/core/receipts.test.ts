@@ -314,3 +314,13 @@ test('whatever is lost on the way, in the end each state is known to the sender 
     { numRuns: 200 },
   )
 })
+
+test('a failure that comes twice in one turn, for a message that is not acknowledged yet, is told once', () => {
+  const alice = coreMachine()
+  const [id = ''] = alice.send('Bob')
+  const failed = { receipts: [{ id, state: 'failed' as const, to: ME, reason: 'EXPIRED' as const, note: 'not taken' }] }
+  const known = alice.store.read.outHeader(id)
+  const frame = returnedBy(BOB.machine, failed, known ? [known] : [])
+  alice.run(frame, frame)
+  expect(alice.inbox().filter((row) => row.body.includes(id))).toHaveLength(1)
+})

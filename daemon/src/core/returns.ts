@@ -1,9 +1,9 @@
 /** What goes back to senders' machines, and what comes back to us as one: acknowledgements, gaps, receipts, answers to receipts. */
 import type { Receipt, Returned } from '@agent-relay/protocol'
 import { acknowledged, gapTold } from './acknowledge.ts'
-import { failOut, notifyFailed } from './failure.ts'
+import { failOut, notifyFailed, rememberFailed } from './failure.ts'
 import { type Frames, openFrames } from './frames.ts'
-import { FAILED_LATELY, GAP_MS } from './limits.ts'
+import { GAP_MS } from './limits.ts'
 import { reroute } from './moves.ts'
 import { answerReceipts, heardOf, noteHeard, sayReceipts } from './receipts.ts'
 import { type InStream, type State, wakeBy } from './state.ts'
@@ -95,14 +95,4 @@ function takeReceipt(state: State, from: string, receipt: Receipt, known: OutHea
   rememberFailed(state, id)
   const text = note ?? 'its machine gave it up'
   notifyFailed(state, header.fromAgent, { id, to: header.toAgent, note: text }, turn)
-}
-
-/** The header was read when the frame came, and the same failure may have come twice by then. */
-function rememberFailed(state: State, id: string): void {
-  state.failedLately.add(id)
-  if (state.failedLately.size <= FAILED_LATELY) return
-  for (const oldest of state.failedLately) {
-    state.failedLately.delete(oldest)
-    return
-  }
 }
