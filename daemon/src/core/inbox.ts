@@ -47,6 +47,7 @@ function receiveOne(state: State, envelope: Envelope, peer: string | undefined, 
     hasRoom = accept(state, stream, held, turn)
   // What a full inbox does not take is not asked for: its sender tries again by itself, and ever more rarely.
   const isMissing = hasRoom && stream.held.size > 0
+  stream.gapAsks = 0
   waitForGap(state, stream, isMissing ? turn.now + GAP_MS : Number.POSITIVE_INFINITY)
 }
 
@@ -195,6 +196,7 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
   held: new Map(),
   heldBytes: 0,
   gapAt: Number.POSITIVE_INFINITY,
+  gapAsks: 0,
   refusals: [],
 })
 

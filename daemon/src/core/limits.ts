@@ -28,6 +28,8 @@ export const HOLD_ALL_MESSAGES = 4_096
 export const HOLD_ALL_BYTES = 64 * 1024 * 1024
 /** A relay may reorder for a moment; after this a missing message is asked for. */
 export const GAP_MS = 500
+/** Asked again after a second, doubling to ten minutes, as long as nothing comes of it. */
+export const GAP_MAX_MS = 600_000
 
 /** Unaccepted messages to other machines, over all streams. New ones are refused, old ones never dropped. */
 export const OUTBOX_MESSAGES = 10_000

@@ -3,7 +3,7 @@ import type { Receipt, Returned } from '@agent-relay/protocol'
 import { acknowledged, gapTold } from './acknowledge.ts'
 import { failOut, notifyFailed, rememberFailed } from './failure.ts'
 import { type Frames, openFrames } from './frames.ts'
-import { GAP_MS } from './limits.ts'
+import { GAP_MAX_MS, GAP_MS } from './limits.ts'
 import { reroute } from './moves.ts'
 import { answerReceipts, heardOf, noteHeard, sayReceipts } from './receipts.ts'
 import { type InStream, type State, wakeBy } from './state.ts'
@@ -39,15 +39,19 @@ function askForGaps(state: State, frames: Frames, turn: Turn): void {
   state.toAsk.clear()
   for (const stream of state.gaps) {
     if (stream.gapAt <= turn.now) {
-      askFor(stream, frames)
-      stream.gapAt = turn.now + GAP_MS * 2
+      if (askFor(stream, frames)) stream.gapAsks++
+      // A sender that lost its disk never answers, and one that comes back sends by itself.
+      stream.gapAt = turn.now + Math.min(GAP_MAX_MS, GAP_MS * 2 ** Math.min(Math.max(1, stream.gapAsks), 20))
     }
     wakeBy(state, stream.gapAt)
   }
 }
 
-function askFor({ machine: to, stream, outboxEpoch, next }: InStream, frames: Frames): void {
-  frames.to(to)?.gaps.push({ stream, outboxEpoch, to, next })
+/** False when nothing reaches its sender now. */
+function askFor({ machine: to, stream, outboxEpoch, next }: InStream, frames: Frames): boolean {
+  const frame = frames.to(to)
+  frame?.gaps.push({ stream, outboxEpoch, to, next })
+  return frame !== undefined
 }
 
 /** A frame from a recipient's machine, or from a sender's that heard our receipts. */

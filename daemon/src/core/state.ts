@@ -108,6 +108,8 @@ export type InStream = {
   held: Map<number, HeldEnvelope>
   heldBytes: number
   gapAt: number
+  /** How often the same hole was asked for. */
+  gapAsks: number
   refusals: Refusal[]
 }
 
