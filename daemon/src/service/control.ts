@@ -92,10 +92,7 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       uplink.lost()
       link = wanted
       trouble = null
-      engine().submit({
-        type: 'linked',
-        identity: wanted === null ? null : { machine: wanted.machine, org: wanted.org, person: wanted.person },
-      })
+      uplink.linked(wanted === null ? null : { machine: wanted.machine, org: wanted.org, person: wanted.person })
       if (wanted === null) return
       const opened = await connect(wanted).catch((error: unknown) => {
         trouble = toWire(error).message
@@ -119,9 +116,7 @@ export function createControl({ paths, store, log, version, engine }: Options): 
         if (uplink.isUp()) traces?.note(effect.id)
       } else if (effect.type !== 'claim' || !isLeaving) uplink.outward(control, effect)
     },
-    restore() {
-      if (control !== undefined) uplink.restore(control)
-    },
+    restore: () => uplink.restore(control),
     async leave() {
       isLeaving = true
       if (control === undefined || !uplink.isUp()) return

@@ -2,8 +2,8 @@
 import type { AgentClaim, ClaimResult, Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
 import type { ControlLink } from '../cloud/control-link.ts'
 import { claimsOf } from '../core/agents.ts'
-import { rosterOf } from '../core/roster.ts'
-import type { CoreEvent, Effect, Outgoing } from '../core/turn.ts'
+import { applyDelta, indexRoster, type RosterIndex, rosterOf } from '../core/roster.ts'
+import type { CoreEvent, Effect, LinkIdentity, Outgoing } from '../core/turn.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
@@ -14,6 +14,8 @@ export type Carrier = Pick<ControlLink, 'relay' | 'giveBack' | 'claim' | 'setSta
 
 export type Uplink = {
   isUp(): boolean
+  /** To what this machine is linked, as its configuration has it. */
+  linked(identity: LinkIdentity | null): void
   /** What the link hears, as ControlLinkOptions.on has it. */
   up(welcome: Welcome): void
   lost(): void
@@ -26,13 +28,16 @@ export type Uplink = {
   names(then: (agents: AgentClaim[]) => void): void
   outward(to: Carrier, effect: Effect): void
   /** Says again what the core lost with a turn that failed. */
-  restore(to: Carrier): void
+  restore(to: Carrier | undefined): void
 }
 
 type Options = { engine: () => Engine; store: Store; log: Log }
 
 export function createUplink({ engine, store, log }: Options): Uplink {
   let isUp = false
+  /** What the link knows, also while the disk takes nothing of it. */
+  let identity: LinkIdentity | null | undefined
+  let known: RosterIndex | undefined
   const submit = (event: CoreEvent): void => engine().submit(event)
 
   function relay(to: Carrier, messages: Outgoing[]): void {
@@ -58,22 +63,32 @@ export function createUplink({ engine, store, log }: Options): Uplink {
     )
   }
 
+  function linked(to: LinkIdentity | null): void {
+    identity = to
+    submit({ type: 'linked', identity: to })
+  }
+
   return {
     isUp: () => isUp,
+    linked,
     up(welcome) {
       isUp = true
-      submit({
-        type: 'linked',
-        identity: { machine: welcome.machine, org: welcome.roster.org, person: welcome.person },
-      })
+      known = indexRoster(welcome.roster)
+      linked({ machine: welcome.machine, org: welcome.roster.org, person: welcome.person })
       submit({ type: 'up', roster: welcome.roster, now: welcome.now })
     },
     lost() {
       if (isUp) submit({ type: 'down' })
       isUp = false
     },
-    delta: (delta) => submit({ type: 'delta', delta }),
-    roster: (roster) => submit({ type: 'roster', roster }),
+    delta(delta) {
+      if (known !== undefined) applyDelta(known, delta)
+      submit({ type: 'delta', delta })
+    },
+    roster(roster) {
+      known = indexRoster(roster)
+      submit({ type: 'roster', roster })
+    },
     deliver: (envelopes) => submit({ type: 'deliver', envelopes }),
     returned(returned) {
       const failed = returned.batch.receipts.filter((receipt) => receipt.state === 'failed')
@@ -104,10 +119,10 @@ export function createUplink({ engine, store, log }: Options): Uplink {
       }
     },
     restore(to) {
-      const state = engine().state()
-      if (!isUp || state.roster === null) return
-      submit({ type: 'up', roster: rosterOf(state.roster) })
-      for (const agent of claimsOf(state)) claim(to, agent)
+      if (identity !== undefined) submit({ type: 'linked', identity })
+      if (to === undefined || !isUp || known === undefined) return
+      submit({ type: 'up', roster: rosterOf(known) })
+      for (const agent of claimsOf(engine().state())) claim(to, agent)
     },
   }
 }
