@@ -86,6 +86,15 @@ function waitForGap(state: State, stream: InStream, at: number): void {
   wakeBy(state, at)
 }
 
+/** A path came up: what is missing is asked for soon, however often that was in vain. */
+export function askAnew(state: State, turn: Turn, isMeant: (machine: string) => boolean): void {
+  for (const stream of state.gaps) {
+    if (!isMeant(stream.machine)) continue
+    stream.gapAsks = 0
+    waitForGap(state, stream, turn.now + GAP_MS)
+  }
+}
+
 /** Moves the watermark over one envelope; false when there is no room for it now, and then nothing changed. */
 function accept(state: State, stream: InStream, { envelope, at }: Arrived, turn: Turn): boolean {
   const agent = state.agents.get(nameKey(envelope.to.agent))

@@ -3,6 +3,7 @@ import type { Roster, RosterDelta } from '@agent-relay/protocol'
 import { nameKey } from '@agent-relay/protocol'
 import { agentRow, settle } from './agents.ts'
 import { failOut, notify } from './failure.ts'
+import { askAnew } from './inbox.ts'
 import { followMoves } from './moves.ts'
 import { rewind } from './outbox.ts'
 import { linkTo } from './paths.ts'
@@ -35,7 +36,9 @@ export function up(state: State, { roster, now }: { roster: Roster; now?: number
   if (now !== undefined) state.cloudAheadMs = now - turn.now
   takeRoster(state, roster, turn)
   rewindRelayed(state)
-  remind(state, turn, (debt) => !linkTo(state, debt.machine).isDirect)
+  const isRelayed = (machine: string): boolean => !linkTo(state, machine).isDirect
+  remind(state, turn, (debt) => isRelayed(debt.machine))
+  askAnew(state, turn, isRelayed)
 }
 
 export function down(state: State, turn: Turn): void {
@@ -62,6 +65,7 @@ export function peerChanged(state: State, { machine, isUp }: { machine: string; 
   link.isDirect = isUp
   for (const stream of state.outStreams.values()) if (stream.link === link) rewind(state, stream)
   remind(state, turn, (debt) => debt.machine === machine)
+  askAnew(state, turn, (sender) => sender === machine)
 }
 
 /** A whole roster. The version may go back only with a new organization; the control plane decides that, not we. */

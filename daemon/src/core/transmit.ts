@@ -31,7 +31,8 @@ export function transmit(
     stream: stream.id,
     seq: entry.seq,
     epoch,
-    ttlMs: Math.min(MAX_TTL_MS, Math.max(1, Math.floor(entry.expiresAt - turn.now))),
+    // An empty place must outlive whatever waits behind it, wherever that is kept.
+    ttlMs: entry.isVoid ? MAX_TTL_MS : Math.min(MAX_TTL_MS, Math.max(1, Math.floor(entry.expiresAt - turn.now))),
     machine: stream.machine,
     fromKey: stream.fromKey,
     toKey: stream.toKey,
