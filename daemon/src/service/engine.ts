@@ -92,8 +92,9 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
 
   /** The turn of these events, committed as far as its effects need it; undefined when it failed and everybody was told. */
   function decide(batch: CoreEvent[], isRead: boolean): Turn | undefined {
+    let turn: Turn | undefined
     try {
-      const turn = step(state, batch, now())
+      turn = step(state, batch, now())
       pending = pending.length === 0 ? turn.ops : pending.concat(turn.ops)
       if (turn.mustCommit || isRead || pending.length > 2000) {
         flush()
@@ -101,7 +102,7 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
       } else if (pending.length > 0) cancelLazy ??= clock.after(LAZY_COMMIT_MS, flushLate)
       return turn
     } catch (error) {
-      fail(batch, error)
+      fail(batch, error, turn)
       return undefined
     }
   }
@@ -129,7 +130,7 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
   }
 
   /** Nothing of the turn is on disk, so the state goes back to what is, as after a crash; senders hear of it. */
-  function fail(batch: CoreEvent[], error: unknown): void {
+  function fail(batch: CoreEvent[], error: unknown, turn?: Turn): void {
     const wire = toWire(error)
     log.error(`a turn of ${batch.length} events failed`, { error })
     const marked = new Map(pending.flatMap((op) => (isMark(op) ? [[op.n, op.state]] : [])))
@@ -146,8 +147,12 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
     }
     const [again, refused] = [batch.filter(isMarkEvent), batch.filter((event) => !isMarkEvent(event))]
     marks.push(...again, ...marksOf(state, marked))
-    for (const reply of [...refused.flatMap((event) => ('reply' in event ? [event.reply] : [])), ...waiting])
-      (reply as Settle)({ type: 'error', error: wire })
+    const asked = refused.flatMap((event) => ('reply' in event ? [event.reply] : []))
+    // Also those who asked in an earlier turn, and whom this one would have answered.
+    const answered = (turn?.effects ?? []).flatMap((effect) => (effect.type === 'answer' ? [effect.reply] : []))
+    const replies = new Set([...asked, ...answered, ...waiting])
+    for (const { reply } of again) replies.delete(reply)
+    for (const reply of replies) (reply as Settle)({ type: 'error', error: wire })
     if (cancelRestore !== undefined) return
     const waitMs = restoredAt + TRY_AGAIN_MS - now()
     if (waitMs <= 0) restore()
