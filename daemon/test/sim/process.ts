@@ -1,0 +1,293 @@
+/** One run of the daemon: the shipped service, engine, core and store, on simulated time and a disk that outlives it. */
+import { type Entropy, hasMail } from '../../src/core/state.ts'
+import type { Effect, Op } from '../../src/core/turn.ts'
+import type { Log } from '../../src/log.ts'
+import type { Service } from '../../src/service/context.ts'
+import { envelopeOf } from '../../src/service/envelope.ts'
+import { createService } from '../../src/service/service.ts'
+import { type Carrier, createUplink, type Uplink } from '../../src/service/uplink.ts'
+import type { Store } from '../../src/store/store.ts'
+import { type Diary, envelopesAsText, opsAsText, returnsAsText } from './diary.ts'
+import { createLine, type Line } from './line.ts'
+import type { MachineClock } from './machine-clock.ts'
+import type { Network } from './network.ts'
+import type { Oracle } from './oracle.ts'
+import type { PeerEnd, Peers } from './peers.ts'
+import type { Plane } from './plane.ts'
+import type { Random } from './random.ts'
+import { ORG } from './registry.ts'
+import type { CrashPoint } from './schedule.ts'
+
+/** How often the daemon writes down the time, and how late it notices that its machine has slept. */
+const MARK_MS = 60_000
+const CATCH_UP_MS = 10_000
+
+/** Unwinds what runs in a process that has just died. */
+class Died extends Error {}
+
+export type Process = {
+  service: Service
+  line: Line
+  isAlive(): boolean
+  /** Dies at the nth such point from now, or not any more. */
+  plan(crash: { point: CrashPoint; nth: number } | undefined): void
+  kill(): void
+  stop(): void
+  /** The machine woke up. */
+  woke(): void
+  /** Something around the daemon that takes its time on this machine. */
+  after(ms: number, act: () => void): void
+  /** Wraps what the daemon calls in its surroundings: nothing leaves a dead process, and it may die right before. */
+  peer: PeerEnd
+  outside<A extends unknown[]>(act: (...args: A) => void): (...args: A) => void
+}
+
+export type Host = {
+  id: string
+  store: Store
+  /** Writes to the disk, or throws while it is full. */
+  write(ops: readonly Op[]): void
+  /** Throws what any other writing comes to now. */
+  writing(): void
+  clock: MachineClock
+  random: Random
+  entropy: Entropy
+  network: Network
+  plane: Plane
+  peers: Peers
+  oracle: Oracle
+  diary: Diary
+  died(process: Process): void
+}
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export function boot(host: Host): Process {
+  const { id, oracle, diary, network, plane, peers, random } = host
+  let isAlive = true
+  let isMarking = false
+  let planned: { point: CrashPoint; nth: number } | undefined
+
+  function run(act: () => void): void {
+    if (!isAlive) return
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof Died)) throw error
+    }
+    oracle.check()
+  }
+
+  function die(): void {
+    if (!isAlive) return
+    isAlive = false
+    diary.note(id, () => 'dies')
+    host.died(process)
+  }
+
+  function passing(point: CrashPoint): void {
+    if (planned?.point !== point || --planned.nth > 0) return
+    die()
+    throw new Died()
+  }
+
+  const outside: Process['outside'] =
+    (act) =>
+    (...args) => {
+      if (!isAlive) return
+      passing('between-effects')
+      act(...args)
+    }
+
+  const store: Store = {
+    ...host.store,
+    commit(ops) {
+      if (!isAlive) throw new Died()
+      passing('before-commit')
+      try {
+        host.write(ops)
+      } catch (error) {
+        diary.note(id, () => `cannot write ${opsAsText(ops)}`)
+        throw error
+      }
+      diary.note(id, () => opsAsText(ops) && `writes ${opsAsText(ops)}`)
+      markLater()
+      oracle.committed(id, ops)
+      passing('after-commit')
+    },
+    recover(facts, memory) {
+      if (!isAlive) throw new Died()
+      return host.store.recover(facts, memory)
+    },
+  }
+  const clock = host.clock.start(run)
+  try {
+    host.writing()
+    store.startClock(clock.startedAt)
+  } catch {
+    // As the daemon does: times to live then go by the wall clock.
+    oracle.lostCount(id)
+  }
+  const uplink = createUplink({ engine: () => service.engine, store, log: silent })
+  const line = createLine({
+    machine: id,
+    clock,
+    random,
+    network,
+    plane,
+    uplink: () => heard,
+    isAlive: () => isAlive,
+    isAwake: host.clock.isAwake,
+  })
+  const heard: Uplink = {
+    ...uplink,
+    up(welcome) {
+      diary.note(id, () => `is connected, roster ${welcome.roster.version}`)
+      uplink.up(welcome)
+    },
+    lost() {
+      diary.note(id, () => 'lost its connection')
+      uplink.lost()
+    },
+    deliver(envelopes) {
+      diary.note(id, () => `hears ${envelopesAsText(envelopes)}`)
+      uplink.deliver(envelopes)
+    },
+    returned(returned) {
+      diary.note(id, () => `hears from ${returned.from} ${returnsAsText(returned.batch)}`)
+      uplink.returned(returned)
+    },
+    claims(results) {
+      diary.note(
+        id,
+        () => `hears of names ${results.map((r) => `${r.name} ${r.ok ? r.epoch : r.error.code}`).join(', ')}`,
+      )
+      uplink.claims(results)
+    },
+  }
+  const carrier: Carrier = {
+    ...line.carrier,
+    claim(agent) {
+      diary.note(id, () => `asks for ${agent.name} ${agent.epoch}`)
+      return line.carrier.claim(agent)
+    },
+    relay(envelopes) {
+      oracle.relayed()
+      diary.note(id, () => `sends ${envelopesAsText(envelopes)}`)
+      return line.carrier.relay(envelopes)
+    },
+    giveBack(batch) {
+      diary.note(id, () => `returns ${returnsAsText(batch)}`)
+      oracle.returned(id, batch)
+      return line.carrier.giveBack(batch)
+    },
+  }
+  /** As the daemon does once a minute, while anything waits. */
+  function markLater(): void {
+    if (isMarking) return
+    isMarking = true
+    clock.after(MARK_MS, () => {
+      isMarking = false
+      if (!hasMail(service.engine.state())) return
+      mark()
+      markLater()
+    })
+  }
+
+  function mark(): void {
+    try {
+      host.writing()
+      store.markClock(clock.mark())
+    } catch {
+      // The next one counts.
+    }
+  }
+
+  const peer: PeerEnd = {
+    machine: id,
+    isAlive: () => isAlive,
+    isAwake: host.clock.isAwake,
+    changed(machine, isUp) {
+      diary.note(id, () => `${isUp ? 'has a' : 'lost its'} direct link to ${machine}`)
+      service.engine.submit({ type: 'peer', machine, isUp })
+    },
+    deliver(from, envelopes) {
+      diary.note(id, () => `hears directly from ${from} ${envelopesAsText(envelopes)}`)
+      service.engine.submit({ type: 'deliver', envelopes, peer: from })
+    },
+    returned: heard.returned,
+  }
+
+  function sendDirectly({ machine, messages }: Extract<Effect, { type: 'direct' }>): void {
+    const { state, take, now } = service.engine
+    const envelopes = messages.flatMap((message) => {
+      const row = message.n > 0 ? take(message.n) : undefined
+      return envelopeOf(message, { state: state(), row, now: now() }) ?? []
+    })
+    diary.note(id, () => `sends directly to ${machine} ${envelopesAsText(envelopes)}`)
+    oracle.relayed()
+    const batch = network.torn(machine, envelopes)
+    peers.send(peer, machine, (end) => end.deliver(id, batch))
+  }
+
+  function returnDirectly({ machine, batch }: Extract<Effect, { type: 'directReturn' }>): void {
+    diary.note(id, () => `returns directly to ${machine} ${returnsAsText(batch)}`)
+    oracle.returned(id, batch)
+    peers.send(peer, machine, (end) => end.returned({ from: id, batch }))
+  }
+
+  const service = createService({
+    store,
+    log: silent,
+    clock,
+    entropy: host.entropy,
+    outward: outside((effect) => {
+      if (effect.type === 'direct') sendDirectly(effect)
+      else if (effect.type === 'directReturn') returnDirectly(effect)
+      else uplink.outward(carrier, effect)
+    }),
+    restored() {
+      uplink.restore(carrier)
+      for (const machine of peers.of(peer)) service.engine.submit({ type: 'peer', machine, isUp: true })
+    },
+    ...elsewhere,
+  })
+  const process: Process = {
+    service,
+    line,
+    isAlive: () => isAlive,
+    plan(crash) {
+      planned = crash
+    },
+    kill: die,
+    stop: () =>
+      run(() => {
+        service.stop()
+        mark()
+        die()
+      }),
+    woke: () =>
+      void clock.after(random.between(0, CATCH_UP_MS), () => {
+        if (clock.catchUp()) service.engine.submit({ type: 'tick' })
+      }),
+    peer,
+    after: (ms, act) => void clock.after(ms, act),
+    outside,
+  }
+  uplink.linked({ machine: { id, name: id }, org: ORG, person: id })
+  line.dial()
+  return process
+}
+
+/** What of the daemon has no part in delivery: nothing here asks for it. */
+const nobody = (): never => {
+  throw new Error('not part of a simulated machine')
+}
+const elsewhere = {
+  paths: undefined as never,
+  runHost: undefined as never,
+  status: nobody,
+  channels: nobody,
+  reload: nobody,
+  shutdown: nobody,
+}

@@ -1,0 +1,151 @@
+/**
+ * Known mistakes, each made by replacing exact pieces of the shipped source. The simulator must find every one of them; a
+ * piece that is not there exactly once any more stops the build, and the variant has to be made anew.
+ */
+
+export type Replacement = { file: string; find: string; replace: string }
+export type Variant = { name: string; mistake: string; replacements: Replacement[] }
+
+export const VARIANTS: readonly Variant[] = [
+  {
+    name: 'ack-before-commit',
+    mistake: 'answers and acknowledgements leave before the commit that they stand for',
+    replacements: [
+      {
+        file: 'service/engine.ts',
+        find: 'if (turn.mustCommit || isRead || pending.length > 2000) {',
+        replace: 'if (isRead || pending.length > 2000) {',
+      },
+    ],
+  },
+  {
+    name: 'time-window',
+    mistake: 'what was seen in the last two minutes is a repeat, not what is below the watermark',
+    replacements: [
+      {
+        file: 'core/inbox.ts',
+        find: '  if (envelope.seq < stream.next) return\n',
+        replace: `  const seen = seenBy.get(state.entropy) ?? new Map()
+  seenBy.set(state.entropy, seen)
+  const seenAt = seen.get(envelope.id)
+  if (seenAt !== undefined && turn.now - seenAt < 120_000) return
+  if (envelope.seq <= stream.next) seen.set(envelope.id, turn.now)
+  if (envelope.seq < stream.next) {
+    accept(state, stream, { envelope, at: turn.now }, turn)
+    return
+  }
+`,
+      },
+      {
+        file: 'core/inbox.ts',
+        find: '  stream.next = envelope.seq + 1\n',
+        replace: '  stream.next = Math.max(stream.next, envelope.seq + 1)\n',
+      },
+      {
+        file: 'core/inbox.ts',
+        find: 'export const inStreamKey =',
+        replace: 'const seenBy = new WeakMap<object, Map<string, number>>()\nexport const inStreamKey =',
+      },
+    ],
+  },
+  {
+    name: 'memory-dedup',
+    mistake: 'the watermark is in memory only',
+    replacements: [
+      {
+        file: 'store/recover.ts',
+        find: '    stream.next = row.next\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'delete-on-hop',
+    mistake: "the sender deletes on the relay's answer, carried or stored",
+    replacements: [
+      {
+        file: 'core/relayed.ts',
+        find: "    if (result.state === 'stored' && !entry.isStored) {\n",
+        replace: `    if (result.state !== 'refused') {
+      const about = { stream: stream.id, outboxEpoch: state.outboxEpoch, to: stream.machine }
+      if (stream.entries[0] === entry) acknowledged(state, stream.machine, { ...about, upTo: entry.seq }, turn)
+      continue
+    }
+    if (result.state === 'stored' && !entry.isStored) {
+`,
+      },
+      {
+        file: 'core/relayed.ts',
+        find: "import { claimOf } from './agents.ts'\n",
+        replace: "import { acknowledged } from './acknowledge.ts'\nimport { claimOf } from './agents.ts'\n",
+      },
+    ],
+  },
+  {
+    name: 'no-reorder-gate',
+    mistake: 'what comes early is accepted, and the watermark moves over what is missing',
+    replacements: [
+      {
+        file: 'core/inbox.ts',
+        find: '  if (envelope.seq > stream.next) {\n    hold(state, stream, envelope, turn)\n    return\n  }\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'gap-discarded',
+    mistake: 'what comes early is acknowledged and thrown away',
+    replacements: [
+      {
+        file: 'core/inbox.ts',
+        find: '    hold(state, stream, envelope, turn)\n    return\n',
+        replace:
+          '    accept(state, stream, { envelope: { ...envelope, isVoid: true }, at: turn.now }, turn)\n    return\n',
+      },
+    ],
+  },
+  {
+    name: 'memory-sequence',
+    mistake: 'the next place of a stream is in memory only',
+    replacements: [
+      {
+        file: 'store/recover.ts',
+        find: '    stream.nextSeq = Math.max(stream.nextSeq, row.next)\n    stream.sentTo = row.sent_to\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'sender-clock',
+    mistake: "the recipient ends a time to live by the sender's clock",
+    replacements: [
+      {
+        file: 'core/inbox.ts',
+        find: 'expiresAt: turn.now + Math.min(ttlMs, MAX_TTL_MS),',
+        replace: 'expiresAt: envelope.ts + Math.min(ttlMs, MAX_TTL_MS),',
+      },
+    ],
+  },
+  {
+    name: 'forgotten-place',
+    mistake: 'that a place of a stream has left this machine is in memory only',
+    replacements: [
+      {
+        file: 'core/window.ts',
+        find: '  stream.sentTo = last.seq + 1 + (turn.mustCommit ? 0 : SENT_AHEAD)\n  state.grown.add(stream)\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'no-outbox-epoch',
+    mistake: 'a disk that was lost goes on under the epoch of the one before',
+    replacements: [
+      {
+        file: 'store/database.ts',
+        find: "const made = randomBytes(8).toString('hex')",
+        replace: "const made = 'always the same'",
+      },
+    ],
+  },
+]

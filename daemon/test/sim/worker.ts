@@ -1,0 +1,29 @@
+/** One worker: plays the seeds that it is given, and finds the shortest schedule of one that failed. */
+import { parentPort } from 'node:worker_threads'
+import type { Order, Report } from './crew.ts'
+import { scheduleOf } from './schedule.ts'
+import { shrink } from './shrink.ts'
+import { play } from './world.ts'
+
+function work(order: Order): Report {
+  if (order.type === 'explain') return explain(order.seed)
+  if (order.type === 'schedule') return { type: 'ended', failure: play(order.schedule).failure }
+  let messages = 0
+  for (let seed = order.from; seed < order.from + order.count; seed++) {
+    const outcome = play(scheduleOf(seed))
+    messages += outcome.messages
+    if (outcome.failure !== undefined) return { type: 'failed', seed, messages, failure: outcome.failure }
+  }
+  return { type: 'passed', messages }
+}
+
+function explain(seed: number): Report {
+  const whole = scheduleOf(seed)
+  const rule = play(whole).failure?.rule
+  const schedule = shrink(whole, (candidate) => play(candidate).failure?.rule === rule)
+  const diary: string[] = []
+  const { failure } = play(schedule, (line) => diary.push(line))
+  return { type: 'explained', schedule, diary, failure }
+}
+
+parentPort?.on('message', (order: Order) => parentPort?.postMessage(work(order)))
