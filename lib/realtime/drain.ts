@@ -1,4 +1,5 @@
 /** Hands over what waited for a machine while it was away: page by page, as fast as its socket takes it, beside live traffic. */
+import { point } from '#lib/points.ts'
 import type { Db } from '#lib/services/context.ts'
 import { deleteReturns } from '#lib/services/messages/acknowledge-mail.ts'
 import { type Mail, readMail } from '#lib/services/messages/read-mail.ts'
@@ -34,6 +35,7 @@ export function createDrain(session: MachineSession, { db, log }: { db: Db; log:
       await session.untilDrained()
       const page = await readMail(db, session.machineId, { after, except: [...session.handedOver] })
       if (page.length === 0) return
+      point('drain.page-read')
       for (const mail of page) handOver(mail)
       after = page.at(-1)?.id
     }

@@ -18,6 +18,7 @@ import { z } from 'zod'
 import { machineOfKey } from '#lib/auth/machine-key.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
 import { clientAddress } from '#lib/http/request-context.ts'
+import { point } from '#lib/points.ts'
 import { checkRate, countUse } from '#lib/rate-limit.ts'
 import { claimName } from '#lib/services/agents/claim-name.ts'
 import { releaseName } from '#lib/services/agents/release-name.ts'
@@ -173,7 +174,12 @@ function listenTo(session: MachineSession, { directories, relay, traces, log }: 
   answer('agents.status', StatusInput, (input) => setStatus(ctx, input))
   answer('agents.release', z.object({ name: z.string().max(64) }), (input) => releaseName(ctx, input))
   answer('roster.get', z.object({}), async () => (await directories.open(actor.orgId)).roster)
-  answer('relay', RelayBatch, async ({ envelopes }) => ({ results: await relay.relay(actor, envelopes) }), {
+  const carry = async ({ envelopes }: RelayBatch) => {
+    const results = await relay.relay(actor, envelopes)
+    point('relay.answer')
+    return { results }
+  }
+  answer('relay', RelayBatch, carry, {
     rate: relayRate,
     cost: ({ envelopes }) => envelopes.length,
     isPlain: isPlainBatch,

@@ -11,6 +11,7 @@ import {
   type WireError,
 } from '@agent-relay/protocol'
 import { DomainError } from '#lib/errors.ts'
+import { point } from '#lib/points.ts'
 import type { Db, MachineActor } from '#lib/services/context.ts'
 import { acknowledgeMail } from '#lib/services/messages/acknowledge-mail.ts'
 import { MAILBOX_MAX_MESSAGES, storeEnvelopes, storeReturn } from '#lib/services/messages/store-mail.ts'
@@ -29,6 +30,7 @@ type Options = { db: Db; directories: Directories; sessions: ReadonlyMap<string,
 
 export function createRelay({ db, directories, sessions }: Options): Relay {
   async function relay(actor: MachineActor, envelopes: Envelope[]): Promise<RelayResult[]> {
+    point('relay.taken')
     const directory = await directories.open(actor.orgId)
     // A name just claimed, or a machine just linked, may be newer than the directory: look again before refusing.
     if (envelopes.some((envelope) => isNewsTo(directory, envelope))) await directory.refresh()
@@ -48,7 +50,9 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
       }
     }
     if (waiting.length === 0) return results
+    point('mailbox.before-commit')
     const stored = await storeEnvelopes(db, actor.orgId, waiting)
+    point('mailbox.after-commit')
     publish('mail', { machineIds: [...new Set(waiting.map(({ to }) => to.machine))] })
     return results.map((result) =>
       result.state === 'stored' && !stored.has(result.id) ? { id: result.id, state: 'refused', error: full } : result,
@@ -56,6 +60,7 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
   }
 
   async function giveBack(actor: MachineActor, batch: ReturnBatch): Promise<void> {
+    point('return.taken')
     const directory = await directories.open(actor.orgId)
     let isFull = false
     for (const [to, part] of bySender(batch)) {
@@ -64,6 +69,7 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
       if (session?.ctx.actor.orgId === actor.orgId && !session.isBackedUp) session.giveReturned(returned)
       else if (directory.machine(to)) {
         if (!(await storeReturn(db, actor.orgId, to, returned))) isFull = true
+        point('return.stored')
         publish('mail', { machineIds: [to] })
       }
     }
@@ -80,7 +86,9 @@ export function createRelay({ db, directories, sessions }: Options): Relay {
     const session = sessions.get(actor.machineId)
     const relevant = session ? acks.filter((ack) => session.mailStreams.has(mailKey(ack))) : acks
     if (relevant.length === 0) return
+    point('ack.before-delete')
     const gone = await acknowledgeMail(db, actor.machineId, relevant)
+    point('ack.after-delete')
     if (!session) return
     for (const id of gone) session.handedOver.delete(id)
     for (const ack of relevant)

@@ -20,6 +20,7 @@ import {
 import { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import type { Identity } from '../home/identity.ts'
+import { point } from '../points.ts'
 import { backoffMs } from './backoff.ts'
 import { relayQueue, returnQueue } from './batches.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -108,7 +109,11 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     session === undefined || !isUp
       ? Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? `Not connected to ${url}.`))
       : session.request(event, input)
-  const relays = relayQueue(async (envelopes) => read(RelayAnswer, await ask('relay', { envelopes }), 'relay').results)
+  const relays = relayQueue(async (envelopes) => {
+    const answer = ask('relay', { envelopes })
+    point('relay.handed')
+    return read(RelayAnswer, await answer, 'relay').results
+  })
   const returns = returnQueue(async (batch) => void (await ask('return', batch)))
   const follower = rosterFollower({
     fetch: () => ask('roster.get', {}),

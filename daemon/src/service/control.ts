@@ -11,6 +11,7 @@ import { type Link, readConfig } from '../home/config.ts'
 import { readIdentity } from '../home/identity.ts'
 import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
+import { point } from '../points.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
 import { createTraces } from './traces.ts'
@@ -79,8 +80,12 @@ export function createControl({ paths, store, log, version, engine }: Options): 
         },
         delta: (delta) => submit({ type: 'delta', delta }),
         roster: (roster) => submit({ type: 'roster', roster }),
-        deliver: (envelopes) => submit({ type: 'deliver', envelopes }),
+        deliver(envelopes) {
+          point('deliver.received')
+          submit({ type: 'deliver', envelopes })
+        },
         returned(returned) {
+          point('return.received')
           const failed = returned.batch.receipts.filter((receipt) => receipt.state === 'failed')
           const known = failed.flatMap((receipt) => store.read.outHeader(receipt.id) ?? [])
           submit({ type: 'returned', returned, known })

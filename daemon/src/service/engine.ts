@@ -7,6 +7,7 @@ import { step } from '../core/step.ts'
 import type { Answer, CoreEvent, Effect, MessageRow, Op, Turn } from '../core/turn.ts'
 import { toWire } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { point } from '../points.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
 
@@ -84,6 +85,7 @@ export function createEngine({ store, log, recover, perform, restored }: Options
   function decide(batch: CoreEvent[], isRead: boolean): Turn | undefined {
     try {
       const turn = step(state, batch, now())
+      point('turn.decided')
       pending = pending.length === 0 ? turn.ops : pending.concat(turn.ops)
       if (turn.mustCommit || isRead || pending.length > 2000) {
         flush()
@@ -102,7 +104,9 @@ export function createEngine({ store, log, recover, perform, restored }: Options
     if (pending.length === 0) return
     const ops = pending
     pending = []
+    point('commit.before')
     store.commit(ops)
+    point('commit.after')
   }
 
   function flushLate(): void {
