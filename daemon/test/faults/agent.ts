@@ -5,7 +5,7 @@
 import type { Message } from '@agent-relay/protocol'
 import { type Connection, openConnection } from '../../src/client/connection.ts'
 import { RelayError } from '../../src/errors.ts'
-import { type Bell, makeBell } from './bell.ts'
+import type { Bell } from './bell.ts'
 import type { Machine } from './machine.ts'
 
 /** `unknown`: the connection ended before the answer, so it may arrive or not. */
@@ -35,7 +35,6 @@ export type Agent = {
   readonly marked: Set<string>
   /** Errors that no fault explains. */
   readonly troubles: string[]
-  readonly bell: Bell
   isHere(): boolean
   /** Asks the daemon to send; settles with its answer, whatever it is. Does nothing while the daemon is away. */
   send(to: Agent, sizeBytes?: number): Promise<Attempt | undefined>
@@ -44,14 +43,13 @@ export type Agent = {
   close(): void
 }
 
-/** Registers whenever the machine's daemon answers. */
-export function makeAgent(machine: Machine, name: string): Agent {
+/** Registers whenever the machine's daemon answers. `bell` rings at everything that is written down. */
+export function makeAgent(machine: Machine, name: string, bell: Bell): Agent {
   const attempts: Attempt[] = []
   const counts = new Map<string, number>()
   const handedOver: HandOver[] = []
   const marked = new Set<string>()
   const troubles: string[] = []
-  const bell = makeBell()
   let current: Connection | undefined
   let toMark: string[] = []
   let isHeld = false
@@ -114,7 +112,6 @@ export function makeAgent(machine: Machine, name: string): Agent {
     handedOver,
     marked,
     troubles,
-    bell,
     isHere: () => current !== undefined,
     async send(to, sizeBytes = 0) {
       if (current === undefined) return undefined

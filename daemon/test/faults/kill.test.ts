@@ -7,7 +7,7 @@ import { buildBundle } from '../support/bundle.ts'
 import { verdict } from './oracle.ts'
 import { type Program, within } from './program.ts'
 import { openScene, type Scene } from './scene.ts'
-import { startTraffic, type Traffic } from './traffic.ts'
+import { breakWays, startTraffic, type Traffic } from './traffic.ts'
 
 const RUNS = Number(process.env.FAULT_RUNS ?? 50)
 /** At which of its passages the point kills: on the way up, and in the middle of everything. */
@@ -69,15 +69,13 @@ for (const [role, index] of [
 test(
   'kill -9 of the control plane at every labelled point loses nothing, repeats nothing and keeps the order',
   async () => {
-    const { plane, points, machines } = scene
-    // Ways that break all the time: mailboxes fill and empty.
-    let turn = 0
-    const weather = setInterval(() => machines[turn++ % machines.length]?.proxy.reset(), 150)
+    const { plane, points } = scene
+    const weather = breakWays(scene)
     await plane.program.kill()
     try {
       await killAgainAndAgain(points, (point) => plane.start({ point }))
     } finally {
-      clearInterval(weather)
+      weather.stop()
     }
     await plane.start().ready
     traffic.stop()

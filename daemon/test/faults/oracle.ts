@@ -35,7 +35,7 @@ export async function verdict(scene: Scene, quietMs = 60_000): Promise<string[]>
 
 /** Nothing waits: not in an outbox, not for an agent, not in the control plane. */
 async function quiet(scene: Scene): Promise<void> {
-  for (const { bell, attempts } of scene.agents) await bell.until(() => attempts.every(({ fate }) => fate !== 'asked'))
+  for (const { attempts } of scene.agents) await scene.bell.until(() => attempts.every(({ fate }) => fate !== 'asked'))
   while ((await leftovers(scene)).length > 0) await delay(LOOK_MS)
 }
 

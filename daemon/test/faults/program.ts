@@ -1,12 +1,14 @@
 /** A real process of a scene: started, asked, frozen, killed. None outlives the test, however that ends. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-const preload = new URL('./preload.ts', import.meta.url).href
+const preload = new URL('./preload.mjs', import.meta.url).href
 /** Enough to see why it ended. */
 const SAID_LINES = 40
 
@@ -36,6 +38,8 @@ export type ProgramOptions = {
   pace?: number
   /** Below 1, waits that are drawn at random are short ones: of a reconnect's 0 to 30 s, 0.1 leaves 0 to 3. */
   luck?: number
+  /** Timers below are left as they are: patience with what is busy, not what a test is about. */
+  patienceMs?: number
   /** `label:nth`, where it is to be killed. */
   point?: string | undefined
   readyLine?: string
@@ -44,7 +48,7 @@ export type ProgramOptions = {
 }
 
 export function startProgram(file: string, args: string[], options: ProgramOptions = {}): Program {
-  const { env = {}, pace = PACE, luck = 1, point, readyLine, isOrderly = false } = options
+  const { env = {}, pace = PACE, luck = 1, patienceMs = 0, point, readyLine, isOrderly = false } = options
   const child = spawn(process.execPath, [file, ...args], {
     cwd: root,
     env: {
@@ -53,6 +57,8 @@ export function startProgram(file: string, args: string[], options: ProgramOptio
       FAULT_PACE: String(pace),
       FAULT_SINCE: String(since),
       FAULT_LUCK: String(luck),
+      FAULT_PATIENCE_MS: String(patienceMs),
+      NODE_COMPILE_CACHE: join(tmpdir(), 'relay-faults-cache'),
       ...(point !== undefined && { FAULT_POINT: point }),
       ...(isOrderly && { FAULT_OUTLIVES: '1' }),
       ...env,
@@ -61,10 +67,12 @@ export function startProgram(file: string, args: string[], options: ProgramOptio
   })
   const said: string[] = []
   // Not `close`: it never comes for a child whose channel this side has let go of.
-  const ended = Promise.all([once(child, 'exit'), once(child.stderr as Readable, 'close')]).then(([[code, signal]]) => ({
-    code: code as number | null,
-    signal: signal as NodeJS.Signals | null,
-  }))
+  const ended = Promise.all([once(child, 'exit'), once(child.stderr as Readable, 'close')]).then(
+    ([[code, signal]]) => ({
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+    }),
+  )
   const ready = new Promise<unknown>((resolve, reject) => {
     if (readyLine === undefined) child.once('message', resolve)
     createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inject } from 'vitest'
 import { type Agent, makeAgent } from './agent.ts'
+import { type Bell, makeBell } from './bell.ts'
 import { type Machine, makeMachine } from './machine.ts'
 import { type Program, startProgram, within } from './program.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
@@ -25,6 +26,8 @@ export type Scene = {
   points: string[]
   machines: Machine[]
   agents: Agent[]
+  /** Rings at everything that any agent writes down. */
+  bell: Bell
   /** What waits in the control plane for this machine, in words. */
   mail(machine: Machine): Promise<string[]>
   /** Of a Postgres of the scene's own. */
@@ -42,12 +45,15 @@ export type SceneOptions = {
 }
 
 const START_MS = 30_000
+/** How long the control plane waits for its database, in real time: other tests make that busy. */
+const PATIENCE_MS = 10_000
 
 /** Everything is connected when this resolves; `close()` ends all of it, also after a failure. */
 export async function openScene(options: SceneOptions): Promise<Scene> {
   const { cli, cast, luck = 1, hasOwnPostgres = false } = options
   const folder = mkdtempSync(join(tmpdir(), 'relay-faults-'))
   const stage = startProgram('lib/testing/stage-process.ts', [], { pace: 1, isOrderly: true })
+  const bell = makeBell()
   const programs: Program[] = []
   const proxies: TcpProxy[] = []
   const agents: Agent[] = []
@@ -75,7 +81,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       const linked = (await stage.ask('machine', { name })) as Parameters<typeof makeMachine>[0]['linked']
       const machine = makeMachine({ folder, cli, proxy, luck, linked })
       machines.push(machine)
-      agents.push(...names.map((agent) => makeAgent(machine, agent)))
+      agents.push(...names.map((agent) => makeAgent(machine, agent, bell)))
     }
     await Promise.all(machines.map((machine) => machine.start().ready))
     const scene: Scene = {
@@ -83,6 +89,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       points,
       machines,
       agents,
+      bell,
       mail: async (machine) => (await stage.ask('mail', { machine: machine.id })) as string[],
       postgres: {
         pid: () => pid,
@@ -118,6 +125,7 @@ async function makePlane(databaseUrl: string, programs: Program[]): Promise<Plan
       program = startProgram('lib/testing/plane-process.ts', [], {
         env: { DATABASE_URL: databaseUrl, PORT: String(port), LOG_LEVEL: 'warn' },
         point,
+        patienceMs: PATIENCE_MS,
       })
       programs.push(program)
       return program
@@ -135,11 +143,11 @@ async function freePort(): Promise<number> {
 }
 
 /** A first message from everybody to everybody: refused as long as the name is not known there yet. */
-async function knowEachOther({ agents }: Scene): Promise<void> {
+async function knowEachOther({ agents, bell }: Scene): Promise<void> {
   for (const from of agents)
     for (const to of agents) {
       if (from === to) continue
-      await from.bell.until(from.isHere)
+      await bell.until(from.isHere)
       for (;;) {
         const attempt = await from.send(to)
         if (attempt?.fate === 'queued') break
