@@ -43,8 +43,15 @@ export type Agent = {
   close(): void
 }
 
-/** Registers whenever the machine's daemon answers. `bell` rings at everything that is written down. */
-export function makeAgent(machine: Machine, name: string, bell: Bell): Agent {
+type Options = {
+  /** Rings at everything that is written down. */
+  bell: Bell
+  /** Where it finds the daemon, when not at its own socket. */
+  socket?: string
+}
+
+/** Registers whenever the machine's daemon answers. */
+export function makeAgent(machine: Machine, name: string, { bell, socket = machine.socket }: Options): Agent {
   const attempts: Attempt[] = []
   const counts = new Map<string, number>()
   const handedOver: HandOver[] = []
@@ -63,7 +70,7 @@ export function makeAgent(machine: Machine, name: string, bell: Bell): Agent {
 
   async function join(): Promise<void> {
     const connection = await openConnection({
-      socket: machine.socket,
+      socket,
       client: 'fault-test/1',
       onPush(push) {
         if (push.type === 'deliver') take(connection, push.message, push.redelivered)

@@ -7,19 +7,20 @@ import { writeConfig } from '../../src/home/config.ts'
 import { ensureIdentity } from '../../src/home/identity.ts'
 import { homePaths } from '../../src/home/paths.ts'
 import { type Program, startProgram } from './program.ts'
-import type { TcpProxy } from './proxy.ts'
+import type { NetworkProxy } from './proxy.ts'
 
 export type Machine = {
   readonly name: string
   readonly id: string
+  readonly home: string
   readonly socket: string
   readonly db: string
-  readonly proxy: TcpProxy
+  readonly proxy: NetworkProxy
   /** The newest daemon, running or not. */
   readonly daemon: Program
   /** Starts a daemon; `ready` of it says when its socket answers. `point` is where it is to be killed. */
   start(options?: { point?: string }): Program
-  /** Calls back whenever a daemon of this machine answers. */
+  /** Calls back whenever a daemon of this machine answers, and at once when one does. */
   onReady(act: () => void): void
   status(): Promise<StatusView>
 }
@@ -28,7 +29,7 @@ type Options = {
   folder: string
   /** The bin of a built bundle. */
   cli: string
-  proxy: TcpProxy
+  proxy: NetworkProxy
   luck: number
   linked: {
     key: string
@@ -46,6 +47,7 @@ export function makeMachine({ folder, cli, proxy, luck, linked }: Options): Mach
   writeConfig(paths, { v: 1, link: { url, key, machine, org, person: 'olga', linkedAt: 0 } })
   const ready: (() => void)[] = []
   let daemon: Program | undefined
+  let isReady = false
 
   function start({ point }: { point?: string } = {}): Program {
     const started = startProgram(join(dirname(cli), 'daemon.js'), ['--foreground'], {
@@ -55,8 +57,10 @@ export function makeMachine({ folder, cli, proxy, luck, linked }: Options): Mach
       luck,
     })
     daemon = started
+    isReady = false
     started.ready.then(
       () => {
+        isReady = true
         for (const act of ready) act()
       },
       () => undefined, // Killed on its way up; the next one is waited for.
@@ -67,6 +71,7 @@ export function makeMachine({ folder, cli, proxy, luck, linked }: Options): Mach
   return {
     name: machine.name,
     id: machine.id,
+    home: paths.home,
     socket: paths.socket,
     db: paths.db,
     proxy,
@@ -75,7 +80,10 @@ export function makeMachine({ folder, cli, proxy, luck, linked }: Options): Mach
       return daemon
     },
     start,
-    onReady: (act) => void ready.push(act),
+    onReady(act) {
+      ready.push(act)
+      if (isReady) act()
+    },
     status: () => asking(paths.socket, (connection) => connection.request('status', {})),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Loaded before the programs of a scene (NODE_OPTIONS=--import): lets their clocks run FAULT_PACE times as fast, but for timers
+ * Loaded before the programs of a scene (NODE_OPTIONS=--import): lets their clocks run FAULT_PACE times as fast, but for time-outs
  * below FAULT_PATIENCE_MS; lets their dice fall at most as high as FAULT_LUCK; ends them by SIGKILL at the labelled point
  * FAULT_POINT=label:nth; and lets none outlive the test. Nothing of it is in what is shipped. JavaScript, because reading types
  * out of this one file would cost each start 80 ms.
@@ -26,7 +26,8 @@ function quicken() {
   performance.now = () => monotonic() * pace
   for (const name of ['setTimeout', 'setInterval']) {
     const start = globalThis[name]
-    const quick = (act, ms = 0, ...rest) => start(act, ms < patienceMs ? ms : ms / pace, ...rest)
+    const keptMs = name === 'setTimeout' ? patienceMs : 0
+    const quick = (act, ms = 0, ...rest) => start(act, ms < keptMs ? ms : ms / pace, ...rest)
     Object.assign(quick, start)
     // Engine.IO takes its timers from the module.
     for (const place of [globalThis, timers]) Object.assign(place, { [name]: quick })

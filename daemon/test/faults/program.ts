@@ -15,6 +15,8 @@ const SAID_LINES = 40
 /** How fast clocks run: 10 turns the 40 s after which a silent link is given up into 4. FAULT_PACE=1 is real time. */
 export const PACE = Number(process.env.FAULT_PACE ?? 10)
 const since = Date.now()
+/** So many ms of the programs' clocks, in real ms. */
+export const paced = (ms: number): number => ms / PACE
 
 export type Program = {
   readonly pid: number

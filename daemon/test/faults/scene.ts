@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { inject } from 'vitest'
 import { type Agent, makeAgent } from './agent.ts'
 import { type Bell, makeBell } from './bell.ts'
 import { type Machine, makeMachine } from './machine.ts'
 import { type Program, startProgram, within } from './program.ts'
-import { startProxy, type TcpProxy } from './proxy.ts'
+import { type NetworkProxy, startProxy } from './proxy.ts'
 
 export type Plane = {
   readonly url: string
@@ -26,12 +27,21 @@ export type Scene = {
   points: string[]
   machines: Machine[]
   agents: Agent[]
+  machine(name: string): Machine
+  /** One more agent, over a socket other than its daemon's own. */
+  addAgent(machine: Machine, name: string, socket: string): Agent
+  folder: string
+  agent(name: string): Agent
   /** Rings at everything that any agent writes down. */
   bell: Bell
   /** What waits in the control plane for this machine, in words. */
   mail(machine: Machine): Promise<string[]>
+  /** Resolves when something waits there for this machine. */
+  untilMail(machine: Machine): Promise<void>
   /** Of a Postgres of the scene's own. */
   postgres: { pid(): number; stop(): Promise<void>; start(): Promise<void> }
+  /** Called when the scene closes, whatever happened. */
+  atEnd(act: () => void): void
   close(): Promise<void>
 }
 
@@ -44,22 +54,25 @@ export type SceneOptions = {
   hasOwnPostgres?: boolean
 }
 
-const START_MS = 30_000
+const START_MS = 60_000
+const LOOK_MS = 20
 /** How long the control plane waits for its database, in real time: other tests make that busy. */
 const PATIENCE_MS = 10_000
 
-/** Everything is connected when this resolves; `close()` ends all of it, also after a failure. */
-export async function openScene(options: SceneOptions): Promise<Scene> {
+/** Everything is connected when this resolves; nothing is left when it fails. */
+async function openScene(options: SceneOptions): Promise<Scene> {
   const { cli, cast, luck = 1, hasOwnPostgres = false } = options
   const folder = mkdtempSync(join(tmpdir(), 'relay-faults-'))
   const stage = startProgram('lib/testing/stage-process.ts', [], { pace: 1, isOrderly: true })
   const bell = makeBell()
+  const atEnd: (() => void)[] = []
   const programs: Program[] = []
-  const proxies: TcpProxy[] = []
+  const proxies: NetworkProxy[] = []
   const agents: Agent[] = []
   const machines: Machine[] = []
 
   async function close(): Promise<void> {
+    for (const act of atEnd) act()
     for (const agent of agents) agent.close()
     for (const proxy of proxies) await proxy.close()
     for (const program of [...programs, ...machines.map(({ daemon }) => daemon)]) await program.kill()
@@ -76,12 +89,12 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       points: string[]
     }
     for (const [name, names] of Object.entries(cast)) {
-      const proxy = await startProxy(() => plane.port)
+      const proxy = await startProxy({ upstream: { port: plane.port, host: '127.0.0.1' } })
       proxies.push(proxy)
       const linked = (await stage.ask('machine', { name })) as Parameters<typeof makeMachine>[0]['linked']
       const machine = makeMachine({ folder, cli, proxy, luck, linked })
       machines.push(machine)
-      agents.push(...names.map((agent) => makeAgent(machine, agent, bell)))
+      agents.push(...names.map((agent) => makeAgent(machine, agent, { bell })))
     }
     await Promise.all(machines.map((machine) => machine.start().ready))
     const scene: Scene = {
@@ -89,8 +102,19 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
       points,
       machines,
       agents,
+      folder,
+      addAgent(machine, name, socket) {
+        const agent = makeAgent(machine, name, { bell, socket })
+        agents.push(agent)
+        return agent
+      },
+      machine: (name) => named(machines, name),
+      agent: (name) => named(agents, name),
       bell,
       mail: async (machine) => (await stage.ask('mail', { machine: machine.id })) as string[],
+      async untilMail(machine) {
+        while ((await scene.mail(machine)).length === 0) await delay(LOOK_MS)
+      },
       postgres: {
         pid: () => pid,
         stop: async () => void (await stage.ask('stopCluster', {})),
@@ -98,6 +122,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
           ;({ pid } = (await stage.ask('startCluster', {})) as { pid: number })
         },
       },
+      atEnd: (act) => void atEnd.push(act),
       close,
     }
     await within(START_MS, knowEachOther(scene), () => machines.map(({ daemon }) => daemon.lastWords()).join('\n'))
@@ -106,6 +131,12 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
     await close()
     throw error
   }
+}
+
+function named<T extends { name: string }>(all: T[], name: string): T {
+  const found = all.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`nobody here is called ${name}`)
+  return found
 }
 
 const database = (isOwn: boolean): [string, unknown] =>
@@ -151,7 +182,17 @@ async function knowEachOther({ agents, bell }: Scene): Promise<void> {
       for (;;) {
         const attempt = await from.send(to)
         if (attempt?.fate === 'queued') break
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await delay(LOOK_MS)
       }
     }
+}
+
+/** Opens a scene, lets a test play on it, and closes it however that ends. */
+export async function withScene(options: SceneOptions, play: (scene: Scene) => Promise<void>): Promise<void> {
+  const scene = await openScene(options)
+  try {
+    await play(scene)
+  } finally {
+    await scene.close()
+  }
 }

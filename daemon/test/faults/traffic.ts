@@ -6,17 +6,19 @@ import type { Scene } from './scene.ts'
 export type Traffic = { stop(): void }
 
 /** Every pair of agents, both ways and also within a machine: one message each, every `everyMs`. */
-export function startTraffic(agents: Agent[], everyMs = 30): Traffic {
+export function startTraffic({ agents, atEnd }: Scene, everyMs = 30): Traffic {
   const timer = setInterval(() => {
     for (const from of agents) for (const to of agents) if (from !== to) void from.send(to)
   }, everyMs)
-  return { stop: () => clearInterval(timer) }
+  const stop = () => clearInterval(timer)
+  atEnd(stop)
+  return { stop }
 }
 
 const MESSAGES_A_BREAK = 20
 
 /** A machine's connections are reset whenever so many messages came over them: mailboxes fill and empty all the time. */
-export function breakWays({ machines, agents, bell }: Scene): Traffic {
+export function breakWays({ machines, agents, bell, atEnd }: Scene): Traffic {
   let isOver = false
   const watch = async (machine: Machine) => {
     const isThere = new Set(agents.filter((agent) => agent.machine !== machine).map(({ name }) => name))
@@ -37,10 +39,10 @@ export function breakWays({ machines, agents, bell }: Scene): Traffic {
     }
   }
   for (const machine of machines) void watch(machine)
-  return {
-    stop() {
-      isOver = true
-      bell.ring()
-    },
+  const stop = () => {
+    isOver = true
+    bell.ring()
   }
+  atEnd(stop)
+  return { stop }
 }
