@@ -30,6 +30,7 @@ type Options = {
   /** The bin of a built bundle. */
   cli: string
   proxy: NetworkProxy
+  pace: number
   luck: number
   linked: {
     key: string
@@ -38,7 +39,7 @@ type Options = {
   }
 }
 
-export function makeMachine({ folder, cli, proxy, luck, linked }: Options): Machine {
+export function makeMachine({ folder, cli, proxy, pace, luck, linked }: Options): Machine {
   const { key, machine, org } = linked
   const paths = homePaths(join(folder, machine.name))
   mkdirSync(paths.home, { mode: 0o700 })
@@ -54,6 +55,7 @@ export function makeMachine({ folder, cli, proxy, luck, linked }: Options): Mach
       env: { AGENT_RELAY_HOME: paths.home, AGENT_RELAY_LOG_LEVEL: 'info' },
       readyLine: '"text":"ready"',
       point,
+      pace,
       luck,
     })
     daemon = started

@@ -10,7 +10,7 @@ import { inject } from 'vitest'
 import { type Agent, makeAgent } from './agent.ts'
 import { type Bell, makeBell } from './bell.ts'
 import { type Machine, makeMachine } from './machine.ts'
-import { type Program, startProgram, within } from './program.ts'
+import { PACE, type Program, startProgram, within } from './program.ts'
 import { type NetworkProxy, startProxy } from './proxy.ts'
 
 export type Plane = {
@@ -49,6 +49,7 @@ export type SceneOptions = {
   cli: string
   /** Each machine's agents. */
   cast: Record<string, string[]>
+  pace?: number
   /** Of the daemons; see ProgramOptions. */
   luck?: number
   hasOwnPostgres?: boolean
@@ -61,7 +62,7 @@ const PATIENCE_MS = 10_000
 
 /** Everything is connected when this resolves; nothing is left when it fails. */
 async function openScene(options: SceneOptions): Promise<Scene> {
-  const { cli, cast, luck = 1, hasOwnPostgres = false } = options
+  const { cli, cast, pace = PACE, luck = 1, hasOwnPostgres = false } = options
   const folder = mkdtempSync(join(tmpdir(), 'relay-faults-'))
   const stage = startProgram('lib/testing/stage-process.ts', [], { pace: 1, isOrderly: true })
   const bell = makeBell()
@@ -84,7 +85,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
   try {
     await within(START_MS, stage.ready, () => stage.lastWords())
     let { url, pid } = (await stage.ask(...database(hasOwnPostgres))) as { url: string; pid: number }
-    const plane = await makePlane(url, programs)
+    const plane = await makePlane(url, pace, programs)
     const { points } = (await within(START_MS, plane.start().ready, () => plane.program.lastWords())) as {
       points: string[]
     }
@@ -92,7 +93,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
       const proxy = await startProxy({ upstream: { port: plane.port, host: '127.0.0.1' } })
       proxies.push(proxy)
       const linked = (await stage.ask('machine', { name })) as Parameters<typeof makeMachine>[0]['linked']
-      const machine = makeMachine({ folder, cli, proxy, luck, linked })
+      const machine = makeMachine({ folder, cli, proxy, pace, luck, linked })
       machines.push(machine)
       agents.push(...names.map((agent) => makeAgent(machine, agent, { bell })))
     }
@@ -142,7 +143,7 @@ function named<T extends { name: string }>(all: T[], name: string): T {
 const database = (isOwn: boolean): [string, unknown] =>
   isOwn ? ['cluster', {}] : ['clone', { server: inject('postgresUrl') }]
 
-async function makePlane(databaseUrl: string, programs: Program[]): Promise<Plane & { port: number }> {
+async function makePlane(databaseUrl: string, pace: number, programs: Program[]): Promise<Plane & { port: number }> {
   const port = await freePort()
   let program: Program | undefined
   return {
@@ -156,6 +157,7 @@ async function makePlane(databaseUrl: string, programs: Program[]): Promise<Plan
       program = startProgram('lib/testing/plane-process.ts', [], {
         env: { DATABASE_URL: databaseUrl, PORT: String(port), LOG_LEVEL: 'warn' },
         point,
+        pace,
         patienceMs: PATIENCE_MS,
       })
       programs.push(program)
