@@ -7,6 +7,9 @@
 import { subscribe } from 'node:diagnostics_channel'
 import module from 'node:module'
 import timers from 'node:timers'
+import { setImmediate as turn } from 'node:timers/promises'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 
 const { FAULT_PACE, FAULT_PATIENCE_MS, FAULT_SINCE, FAULT_LUCK, FAULT_POINT, FAULT_OUTLIVES } = process.env
 const pace = Number(FAULT_PACE ?? 1)
@@ -41,6 +44,25 @@ function killAt(label, nth) {
   })
 }
 
+/** Answers like lib/testing/stage-process.ts. */
+function tellMemory() {
+  v8.setFlagsFromString('--expose-gc')
+  const collect = vm.runInNewContext('gc')
+  process.on('message', async ({ id, ask }) => {
+    if (ask !== 'memory') return
+    const { rss: residentBytes } = process.memoryUsage()
+    // Buffers go only with the second: their owners must be gone.
+    for (let times = 0; times < 3; times++) {
+      collect()
+      await turn()
+    }
+    const { heapUsed, external } = process.memoryUsage()
+    process.send({ id, value: { keptBytes: heapUsed + external, residentBytes } })
+  })
+  // A question that may come keeps no program alive.
+  process.channel.unref()
+}
+
 // What is killed would never write what it compiled.
 setTimeout(() => module.flushCompileCache(), 500).unref()
 if (pace !== 1) quicken()
@@ -53,4 +75,7 @@ if (FAULT_POINT !== undefined) {
   killAt(label, Number(nth))
 }
 // A program that ends in its own order when its parent is gone is left to it.
-if (FAULT_OUTLIVES === undefined && process.connected) process.once('disconnect', () => process.exit(1))
+if (FAULT_OUTLIVES === undefined && process.connected) {
+  tellMemory()
+  process.once('disconnect', () => process.exit(1))
+}

@@ -29,11 +29,16 @@ export type Program = {
   end(): void
   /** Asks over IPC; see lib/testing/stage-process.ts. */
   ask(question: string, input: unknown): Promise<unknown>
+  /** After a collection of its garbage. */
+  memory(): Promise<Memory>
   /** Its last lines on stderr. */
   lastWords(): string
   /** Kills it and waits for its end. */
   kill(): Promise<void>
 }
+
+/** `keptBytes`: objects, strings and buffers that are still held; `residentBytes`: all of the process, garbage too. */
+export type Memory = { keptBytes: number; residentBytes: number }
 
 export type ProgramOptions = {
   env?: Record<string, string>
@@ -88,6 +93,7 @@ export function startProgram(file: string, args: string[], options: ProgramOptio
   })
   // Whoever kills it on its way up need not wait for it.
   ready.catch(() => undefined)
+  const ask = asking(child)
   const isAlive = () => child.exitCode === null && child.signalCode === null
   return {
     pid: child.pid as number,
@@ -96,7 +102,8 @@ export function startProgram(file: string, args: string[], options: ProgramOptio
     isAlive,
     signal: (signal) => void child.kill(signal),
     end: () => child.disconnect(),
-    ask: asking(child),
+    ask,
+    memory: async () => (await ask('memory', {})) as Memory,
     lastWords: () => said.join('\n'),
     async kill() {
       if (isAlive()) child.kill('SIGKILL')
