@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { RelayResult } from '@agent-relay/protocol'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createTestDatabase, onServer, type TestDatabase } from '#lib/testing/database.ts'
+import { onServer } from '#lib/testing/clone-database.ts'
+import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import {
   connectMachine,
   envelopeOf,

@@ -1,5 +1,6 @@
 /** Hands over what waited for a machine while it was away: page by page, as fast as its socket takes it, beside live traffic. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { point } from '#lib/points.ts'
 import type { Db } from '#lib/services/context.ts'
 import { deleteReturns } from '#lib/services/messages/acknowledge-mail.ts'
 import { type Mail, readMail, waitingStreams } from '#lib/services/messages/read-mail.ts'
@@ -54,6 +55,7 @@ export function createDrain(session: MachineSession, { db, log }: { db: Db; log:
       await session.untilDrained()
       const page = await readMail(db, session.machineId, after === undefined ? { from, except } : { after, except })
       if (page.length === 0) break
+      point('drain.page-read')
       for (const mail of page) handOver(mail)
       const last = page.at(-1)?.id ?? ''
       except = except.filter((id) => id > last)

@@ -21,6 +21,7 @@ import { env } from '#lib/env.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
 import { clientAddress } from '#lib/http/request-context.ts'
 import { paths } from '#lib/paths.ts'
+import { point } from '#lib/points.ts'
 import { checkRate, countUse } from '#lib/rate-limit.ts'
 import { claimName } from '#lib/services/agents/claim-name.ts'
 import { releaseName } from '#lib/services/agents/release-name.ts'
@@ -192,7 +193,12 @@ function listenTo(session: MachineSession, { directories, relay, traces, log }: 
   answer('roster.get', machineFrames['roster.get'].input, async () =>
     rosterIn(session.speaks, (await directories.open(actor.orgId)).roster),
   )
-  answer('relay', RelayBatch, async ({ envelopes }) => ({ results: await relay.relay(actor, envelopes) }), {
+  const carry = async ({ envelopes }: RelayBatch) => {
+    const results = await relay.relay(actor, envelopes)
+    point('relay.answer')
+    return { results }
+  }
+  answer('relay', RelayBatch, carry, {
     rate: relayRate,
     cost: ({ envelopes }) => envelopes.length,
     isPlain: isPlainBatch,

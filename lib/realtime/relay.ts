@@ -12,6 +12,7 @@ import {
   type WireError,
 } from '@agent-relay/protocol'
 import { DomainError } from '#lib/errors.ts'
+import { point } from '#lib/points.ts'
 import type { Db, MachineActor } from '#lib/services/context.ts'
 import { acknowledgeMail, type OwnAcks } from '#lib/services/messages/acknowledge-mail.ts'
 import { MAILBOX_MAX_MESSAGES, type NewMail, storeMail } from '#lib/services/messages/store-mail.ts'
@@ -56,6 +57,7 @@ export function createRelay({ db, log, directories, sessions }: Options): Relay 
   }, FRAMES)
 
   async function relay(actor: MachineActor, envelopes: Envelope[]): Promise<RelayResult[]> {
+    point('relay.taken')
     const directory = await directories.open(actor.orgId)
     // A name just claimed, or a machine just linked, may be newer than the directory: look again before refusing.
     if (envelopes.some((envelope) => isNewsTo(directory, envelope))) await directory.refresh()
@@ -77,7 +79,9 @@ export function createRelay({ db, log, directories, sessions }: Options): Relay 
       }
     }
     if (waiting.length === 0) return results
+    point('mailbox.before-commit')
     const stored = await store(waiting)
+    point('mailbox.after-commit')
     let nth = 0
     return results.map((result) =>
       result.state === 'stored' && !stored[nth++] ? { id: result.id, state: 'refused', error: full } : result,
@@ -85,6 +89,7 @@ export function createRelay({ db, log, directories, sessions }: Options): Relay 
   }
 
   async function giveBack(actor: MachineActor, batch: ReturnBatch): Promise<void> {
+    point('return.taken')
     const directory = await directories.open(actor.orgId)
     const returns: NewMail[] = []
     for (const [to, part] of bySender(batch)) {
@@ -98,6 +103,7 @@ export function createRelay({ db, log, directories, sessions }: Options): Relay 
     }
     const storing = returns.length > 0 ? store(returns) : Promise.resolve<boolean[]>([])
     const [stored] = await Promise.all([storing, forget(actor, batch.acks)])
+    if (stored.length > 0) point('return.stored')
     if (stored.includes(false))
       throw new DomainError(
         'MAILBOX_FULL',
@@ -118,7 +124,9 @@ export function createRelay({ db, log, directories, sessions }: Options): Relay 
     const session = sessions.get(actor.machineId)
     const relevant = session ? acks.filter((ack) => session.mailStreams.has(mailKey(ack))) : acks
     if (relevant.length === 0) return
+    point('ack.before-delete')
     const gone = await acknowledge({ machineId: actor.machineId, acks: relevant })
+    point('ack.after-delete')
     if (!session) return
     for (const id of gone) session.handedOver.delete(id)
     for (const ack of relevant)

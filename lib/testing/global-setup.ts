@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { type EmbeddedPostgres, startEmbedded } from '#lib/db/embedded/index.ts'
 import { migrate } from '#lib/db/migrate.ts'
-import { databaseUrl, onServer, templateName } from './database.ts'
+import { databaseUrl, onServer, templateName } from './clone-database.ts'
 import { reapedFolder } from './temp-folder.ts'
 
 let postgres: EmbeddedPostgres | undefined

@@ -30,6 +30,7 @@ import {
 import type { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import type { Identity } from '../home/identity.ts'
+import { point } from '../points.ts'
 import { backoffMs } from './backoff.ts'
 import { relayQueue, returnQueue } from './batches.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -125,7 +126,11 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     session === undefined || !isUp
       ? Promise.reject(new RelayError('NOT_CONNECTED', state.reason ?? `Not connected to ${url}.`))
       : session.request(event, input)
-  const relays = relayQueue(async (envelopes) => read('relay', await ask('relay', { envelopes })).results)
+  const relays = relayQueue(async (envelopes) => {
+    const answer = ask('relay', { envelopes })
+    point('relay.handed')
+    return read('relay', await answer).results
+  })
   const returns = returnQueue(async (batch) => {
     const known = returnIn(speaks, batch)
     if (known !== undefined) await ask('return', known)

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { codeIn } from '@agent-relay/protocol'
 import { MAX_LINE_BYTES, OLDEST_LOCAL_VERSION } from '@agent-relay/protocol/local'
 import { RelayError, toWire } from '../errors.ts'
+import { point } from '../points.ts'
 
 /** A client that does not read: beyond this it is cut off, and what it had not marked is delivered to its next session. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024
@@ -31,6 +32,7 @@ export function createConnection(socket: Socket, handlers: Handlers): Connection
     isScheduled = false
     if (out === '' || socket.destroyed) return
     socket.write(out)
+    point('local.written')
     out = ''
     if (socket.writableLength <= MAX_UNREAD_BYTES) return
     handlers.cut(`a client did not read ${socket.writableLength} bytes`)

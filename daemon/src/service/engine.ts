@@ -6,6 +6,7 @@ import { step } from '../core/step.ts'
 import type { Answer, CoreEvent, Effect, MessageRow, Op, Turn } from '../core/turn.ts'
 import { toWire } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { point } from '../points.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -95,6 +96,7 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
     let turn: Turn | undefined
     try {
       turn = step(state, batch, now())
+      point('turn.decided')
       pending = pending.length === 0 ? turn.ops : pending.concat(turn.ops)
       if (turn.mustCommit || isRead || pending.length > 2000) {
         flush()
@@ -111,8 +113,10 @@ export function createEngine({ store, log, recover, perform, restored, clock = s
     cancelLazy?.()
     cancelLazy = undefined
     if (pending.length === 0) return
+    point('commit.before')
     store.commit(pending)
     pending = []
+    point('commit.after')
   }
 
   /** No effect stands for these: when there is no room for them they wait, and the state goes on ahead of the disk. */

@@ -6,6 +6,7 @@ import type { Effect } from '../core/turn.ts'
 import { machineName } from '../core/words.ts'
 import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
+import { point } from '../points.ts'
 import type { RunHost } from '../run-host.ts'
 import { toMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
@@ -88,6 +89,7 @@ export function createService(options: Options): Service {
 
   function perform(effects: Effect[]): void {
     for (const effect of effects) {
+      point('effect.next')
       switch (effect.type) {
         case 'answer':
           ;(effect.reply as Settle)(effect.answer)
@@ -145,6 +147,7 @@ export function createService(options: Options): Service {
       return null
     },
     mark(agentKey, ids, state, reply) {
+      point('mark.received')
       const waiting = engine.state().agents.get(agentKey)?.waiting
       const known = ids
         .filter((id) => waiting?.has(id) !== true)

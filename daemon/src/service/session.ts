@@ -6,6 +6,7 @@ import type { Answer } from '../core/turn.ts'
 import { fromWire, RelayError } from '../errors.ts'
 import type { Connection } from '../local/connection.ts'
 import type { Proof, Session } from '../local/server.ts'
+import { point } from '../points.ts'
 import type { StoredMessage } from '../store/reader.ts'
 import { channelViews, peopleViews } from './channel-views.ts'
 import type { Service } from './context.ts'
@@ -170,6 +171,7 @@ export function openSession(service: Service, connection: Connection, proof: Pro
   }
 
   function push(message: Message, isRepeat: boolean): void {
+    point('agent.push')
     connection.write(`{"type":"deliver","message":${JSON.stringify(message)},"redelivered":${isRepeat}}`)
   }
 

@@ -5,6 +5,7 @@ import { claimsOf } from '../core/agents.ts'
 import { applyDelta, indexRoster, type RosterIndex, rosterOf } from '../core/roster.ts'
 import type { CoreEvent, Effect, LinkIdentity, Outgoing } from '../core/turn.ts'
 import type { Log } from '../log.ts'
+import { point } from '../points.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
 import { envelopeOf } from './envelope.ts'
@@ -89,8 +90,12 @@ export function createUplink({ engine, store, log }: Options): Uplink {
       known = indexRoster(roster)
       submit({ type: 'roster', roster })
     },
-    deliver: (envelopes) => submit({ type: 'deliver', envelopes }),
+    deliver(envelopes) {
+      point('deliver.received')
+      submit({ type: 'deliver', envelopes })
+    },
     returned(returned) {
+      point('return.received')
       const failed = returned.batch.receipts.filter((receipt) => receipt.state === 'failed')
       const known = failed.flatMap((receipt) => store.read.outHeader(receipt.id) ?? [])
       submit({ type: 'returned', returned, known })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, onServer, type TestDatabase } from '#lib/testing/database.ts'
+import { onServer } from '#lib/testing/clone-database.ts'
+import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { envelopeOf, type LinkedMachine, linkMachine } from '#lib/testing/machines.ts'
 import { foundTeam } from '#lib/testing/people.ts'
 import { dropMailDays, openMailDays, openMailDaysAhead } from './mail-days.ts'

@@ -1,0 +1,162 @@
+/**
+ * A scripted agent over the real local socket: holds its name through every restart of its daemon, sends, marks what it
+ * gets, and writes down all that it was told. The oracle reads what it wrote.
+ */
+import type { Message } from '@agent-relay/protocol'
+import { type Connection, openConnection } from '../../src/client/connection.ts'
+import { RelayError } from '../../src/errors.ts'
+import type { Bell } from './bell.ts'
+import type { Machine } from './machine.ts'
+
+/** `unknown`: the connection ended before the answer, so it may arrive or not. */
+type Fate = 'asked' | 'queued' | 'refused' | 'unknown'
+
+export type Attempt = {
+  /** Sender and recipient. */
+  route: string
+  /** Counts the attempts of a route, in their order. */
+  k: number
+  fate: Fate
+  /** The message's id, once queued. */
+  id: string | undefined
+  /** ms on this process's clock: asked, and first handed to the recipient. */
+  askedAt: number
+  arrivedAt: number | undefined
+}
+
+export type HandOver = { id: string; from: string; body: string; isRepeat: boolean }
+
+export type Agent = {
+  readonly name: string
+  readonly machine: Machine
+  readonly attempts: Attempt[]
+  readonly handedOver: HandOver[]
+  /** Ids whose mark the daemon confirmed. */
+  readonly marked: Set<string>
+  /** Errors that no fault explains. */
+  readonly troubles: string[]
+  isHere(): boolean
+  /** Asks the daemon to send; settles with its answer, whatever it is. Does nothing while the daemon is away. */
+  send(to: Agent, sizeBytes?: number): Promise<Attempt | undefined>
+  /** From now on nothing that comes is marked, until called with false. */
+  holdMarks(isHeld: boolean): void
+  close(): void
+}
+
+type Options = {
+  /** Rings at everything that is written down. */
+  bell: Bell
+  /** Where it finds the daemon, when not at its own socket. */
+  socket?: string
+}
+
+/** Registers whenever the machine's daemon answers. */
+export function makeAgent(machine: Machine, name: string, { bell, socket = machine.socket }: Options): Agent {
+  const attempts: Attempt[] = []
+  const counts = new Map<string, number>()
+  const handedOver: HandOver[] = []
+  const marked = new Set<string>()
+  const troubles: string[] = []
+  let current: Connection | undefined
+  let toMark: string[] = []
+  let isHeld = false
+  let isClosed = false
+
+  /** A daemon that was killed ends what was asked of it; anything else is a defect, here or there. */
+  function note(error: unknown): void {
+    if (!(error instanceof RelayError) || !['DAEMON_DOWN', 'SHUTTING_DOWN'].includes(error.code))
+      troubles.push(`${name}: ${error}`)
+  }
+
+  async function join(): Promise<void> {
+    const connection = await openConnection({
+      socket,
+      client: 'fault-test/1',
+      onPush(push) {
+        if (push.type === 'deliver') take(connection, push.message, push.redelivered)
+      },
+    })
+    if (isClosed) return connection.close()
+    connection.closed.then(() => {
+      if (current === connection) current = undefined
+      bell.ring()
+    })
+    await connection.request('register', { name })
+    await connection.request('subscribe', {})
+    current = connection
+    bell.ring()
+  }
+
+  function take(connection: Connection, message: Message, isRepeat: boolean): void {
+    handedOver.push({ id: message.id, from: message.from, body: message.body, isRepeat })
+    const attempt = arrivals.get(keyOf(message.body))
+    if (attempt !== undefined) attempt.arrivedAt ??= performance.now()
+    bell.ring()
+    toMark.push(message.id)
+    if (toMark.length === 1 && !isHeld) queueMicrotask(() => mark(connection))
+  }
+
+  function mark(connection: Connection | undefined): void {
+    if (isHeld || connection === undefined) return
+    while (toMark.length > 0) {
+      const ids = toMark.splice(0, 1000)
+      connection.request('mark', { ids, state: 'seen' }).then(() => {
+        for (const id of ids) marked.add(id)
+        bell.ring()
+      }, note)
+    }
+  }
+
+  machine.onReady(() => {
+    toMark = []
+    join().catch(note)
+  })
+
+  return {
+    name,
+    machine,
+    attempts,
+    handedOver,
+    marked,
+    troubles,
+    isHere: () => current !== undefined,
+    async send(to, sizeBytes = 0) {
+      if (current === undefined) return undefined
+      const route = `${name}>${to.name}`
+      const k = (counts.get(route) ?? 0) + 1
+      counts.set(route, k)
+      const askedAt = performance.now()
+      const attempt: Attempt = { route, k, fate: 'asked', id: undefined, askedAt, arrivedAt: undefined }
+      attempts.push(attempt)
+      const key = `${route} ${k}`
+      arrivals.set(key, attempt)
+      try {
+        const { id } = await current.request('send', { to: to.name, body: `${key} ${'x'.repeat(sizeBytes)}` })
+        attempt.id = id
+        attempt.fate = 'queued'
+      } catch (error) {
+        attempt.fate = (error as RelayError).code === 'DAEMON_DOWN' ? 'unknown' : 'refused'
+        if (!REFUSALS.has((error as RelayError).code)) note(error)
+      }
+      bell.ring()
+      return attempt
+    },
+    holdMarks(hold) {
+      isHeld = hold
+      if (!hold) mark(current)
+    },
+    close() {
+      isClosed = true
+      current?.close()
+    },
+  }
+}
+
+/** A name of the other machine is unknown until both have connected once; an outbox may fill while nobody takes from it. */
+const REFUSALS = new Set(['UNKNOWN_ADDRESS', 'OUTBOX_FULL', 'SHUTTING_DOWN'])
+
+/** Every attempt of this file, by what its message's body begins with. */
+const arrivals = new Map<string, Attempt>()
+
+/** Route and number, of a body. */
+export const keyOf = (body: string): string => body.split(' ', 2).join(' ')
