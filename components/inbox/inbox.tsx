@@ -12,14 +12,15 @@ import { Kbd } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
-import { Empty, Failed } from '../ui/empty.tsx'
+import { Empty, Failed, Waiting } from '../ui/empty.tsx'
 import { SearchBox } from '../ui/search-box.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { BoneRows } from '../ui/skeleton.tsx'
 import { keyOf } from './address.ts'
-import { Conversation } from './conversation.tsx'
 import { ConversationList } from './conversation-list.tsx'
+import { useHeldOrder } from './use-held-order.ts'
 
+const Conversation = lazy(() => import('./conversation.tsx').then((module) => ({ default: module.Conversation })))
 const RecipientPicker = lazy(() =>
   import('./recipient-picker.tsx').then((module) => ({ default: module.RecipientPicker })),
 )
@@ -36,6 +37,8 @@ export function Inbox({ org }: { org: string }) {
   const me = useQuery(trpc.me.get.queryOptions()).data?.user.handle
   const [params, setParams] = useUrlState()
   const [isPicking, setPicking] = useState<boolean | null>(null)
+  /** The conversation that was chosen in order to write. */
+  const [written, setWritten] = useState<string | null>(null)
   const open = params.get('with')
   const show = oneOf(shows, params.get('show'))
   const q = (params.get('q') ?? '').replace(/^#/, '')
@@ -47,13 +50,15 @@ export function Inbox({ org }: { org: string }) {
         (wanted === '' || row.key === open || found(row, wanted)),
     )
   }, [list.data, show, q, open])
+  const held = useHeldOrder(rows ?? [], `${show} ${q}`)
+  const isEmpty = list.data?.length === 0
   const unread = list.data?.filter((row) => row.unread > 0).length ?? 0
 
   const select = (key: string) => setParams({ with: key }, open === null ? 'push' : 'replace')
   const close = () => setParams({ with: null })
   const step = (by: 1 | -1) => () => {
-    const at = rows?.findIndex(({ key }) => key === open) ?? -1
-    const next = rows?.[at < 0 ? 0 : at + by]
+    const at = held.ordered.findIndex(({ key }) => key === open)
+    const next = held.ordered[at < 0 ? 0 : at + by]
     if (next) select(next.key)
   }
   useKeys({ j: step(1), k: step(-1), ArrowDown: step(1), ArrowUp: step(-1), n: () => setPicking(true) })
@@ -64,7 +69,7 @@ export function Inbox({ org }: { org: string }) {
       <div className={cn('shrink-0', open !== null && 'max-lg:hidden')}>
         <PageBar
           title="Inbox"
-          fact={list.data && (unread > 0 ? `${plural(unread, 'conversation')} unread` : 'all read')}
+          fact={list.data && !isEmpty && (unread > 0 ? `${plural(unread, 'conversation')} unread` : 'all read')}
         >
           <Button onClick={() => setPicking(true)} title="New message (N)">
             <PenLine aria-hidden size={14} />
@@ -72,6 +77,7 @@ export function Inbox({ org }: { org: string }) {
           </Button>
         </PageBar>
       </div>
+      {open !== null && <h1 className="sr-only lg:hidden">Inbox</h1>}
       <div className="grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)] lg:grid-cols-[320px_minmax(0,1fr)]">
         <div
           className={cn('flex min-h-0 min-w-0 flex-col lg:border-r lg:border-line', open !== null && 'max-lg:hidden')}
@@ -104,15 +110,16 @@ export function Inbox({ org }: { org: string }) {
               </p>
             </Empty>
           )}
-          {list.data?.length === 0 && <NobodyYet handle={me} />}
           {rows && rows.length > 0 && (
-            <ConversationList org={org} me={me} rows={rows} selected={open} onSelect={select} />
+            <ConversationList org={org} me={me} held={held} selected={open} onSelect={select} />
           )}
         </div>
         {open === null ? (
           <Unopened hasAny={(list.data?.length ?? 0) > 0} />
         ) : (
-          <Conversation key={open} org={org} conversationKey={open} onClose={close} />
+          <Suspense fallback={<BoneRows rows={6} height={52} />}>
+            <Conversation key={open} org={org} conversationKey={open} isForWriting={open === written} onClose={close} />
+          </Suspense>
         )}
       </div>
       <Suspense>
@@ -120,10 +127,12 @@ export function Inbox({ org }: { org: string }) {
           <RecipientPicker
             org={org}
             title="New message"
+            opensConversation
             open={isPicking}
             onOpenChange={setPicking}
             onPick={(picked) => {
               setPicking(false)
+              setWritten(keyOf(picked))
               select(keyOf(picked))
             }}
           />
@@ -138,7 +147,7 @@ function NobodyYet({ handle }: { handle: string | undefined }) {
     <Empty title="Nobody wrote to you yet">
       <p>Agents reach you by your name, and you answer here. On a linked machine:</p>
       <Command text={`agent-relay send @${handle ?? 'you'} "Shall I deploy?" --from Alice`} />
-      <p className="text-sm text-fg-3">It appears here by itself.</p>
+      <Waiting>Waiting for a first message</Waiting>
     </Empty>
   )
 }
