@@ -78,50 +78,70 @@ export function Inbox({ org }: { org: string }) {
         </PageBar>
       </div>
       {open !== null && <h1 className="sr-only lg:hidden">Inbox</h1>}
-      <div className="grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)] lg:grid-cols-[320px_minmax(0,1fr)]">
+      {isEmpty && open === null ? (
+        <NobodyYet handle={me} />
+      ) : (
         <div
-          className={cn('flex min-h-0 min-w-0 flex-col lg:border-r lg:border-line', open !== null && 'max-lg:hidden')}
-        >
-          <div className="flex h-11 shrink-0 items-center gap-2 border-b border-hair px-3 sm:px-4">
-            <Segmented
-              label="Show"
-              value={show}
-              onChange={(next) => setParams({ show: next === 'all' ? null : next })}
-              choices={[
-                { value: 'all', label: 'All' },
-                { value: 'unread', label: 'Unread', count: unread },
-              ]}
-            />
-            <SearchBox label="Search" value={params.get('q') ?? ''} onChange={setQ} />
-          </div>
-          {list.isPending && <BoneRows rows={10} height={52} />}
-          {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}
-          {list.data && list.data.length > 0 && rows?.length === 0 && (
-            <Empty title="No conversation matches">
-              <p>
-                None of {list.data.length} does.{' '}
-                <button
-                  type="button"
-                  className="font-medium text-accent hover:underline"
-                  onClick={() => setParams({ q: null, show: null })}
-                >
-                  Show all
-                </button>
-              </p>
-            </Empty>
+          className={cn(
+            'grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)]',
+            !isEmpty && 'lg:grid-cols-[320px_minmax(0,1fr)]',
           )}
-          {rows && rows.length > 0 && (
-            <ConversationList org={org} me={me} held={held} selected={open} onSelect={select} />
+        >
+          {!isEmpty && (
+            <div
+              className={cn(
+                'flex min-h-0 min-w-0 flex-col lg:border-r lg:border-line',
+                open !== null && 'max-lg:hidden',
+              )}
+            >
+              <div className="flex h-11 shrink-0 items-center gap-2 border-b border-hair px-3 sm:px-4">
+                <Segmented
+                  label="Show"
+                  value={show}
+                  onChange={(next) => setParams({ show: next === 'all' ? null : next })}
+                  choices={[
+                    { value: 'all', label: 'All' },
+                    { value: 'unread', label: 'Unread', count: unread },
+                  ]}
+                />
+                <SearchBox label="Search" value={params.get('q') ?? ''} onChange={setQ} />
+              </div>
+              {list.isPending && <BoneRows rows={10} height={52} />}
+              {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}
+              {list.data && rows?.length === 0 && (
+                <Empty title="No conversation matches">
+                  <p>
+                    None of {list.data.length} does.{' '}
+                    <button
+                      type="button"
+                      className="font-medium text-accent hover:underline"
+                      onClick={() => setParams({ q: null, show: null })}
+                    >
+                      Show all
+                    </button>
+                  </p>
+                </Empty>
+              )}
+              {rows && rows.length > 0 && (
+                <ConversationList org={org} me={me} held={held} selected={open} onSelect={select} />
+              )}
+            </div>
+          )}
+          {open === null ? (
+            <Unopened />
+          ) : (
+            <Suspense fallback={<BoneRows rows={6} height={52} />}>
+              <Conversation
+                key={open}
+                org={org}
+                conversationKey={open}
+                isForWriting={open === written}
+                onClose={close}
+              />
+            </Suspense>
           )}
         </div>
-        {open === null ? (
-          <Unopened hasAny={(list.data?.length ?? 0) > 0} />
-        ) : (
-          <Suspense fallback={<BoneRows rows={6} height={52} />}>
-            <Conversation key={open} org={org} conversationKey={open} isForWriting={open === written} onClose={close} />
-          </Suspense>
-        )}
-      </div>
+      )}
       <Suspense>
         {isPicking !== null && (
           <RecipientPicker
@@ -152,7 +172,7 @@ function NobodyYet({ handle }: { handle: string | undefined }) {
   )
 }
 
-function Unopened({ hasAny }: { hasAny: boolean }) {
+function Unopened() {
   const keys = [
     ['J', 'next conversation'],
     ['Enter', 'write'],
@@ -161,21 +181,19 @@ function Unopened({ hasAny }: { hasAny: boolean }) {
   ] as const
   return (
     <div className="hidden place-items-center text-fg-3 lg:grid">
-      {hasAny && (
-        <div className="grid justify-items-start gap-2">
-          <p className="text-fg-2">Choose a conversation.</p>
-          <dl className="grid grid-cols-[auto_1fr] items-center gap-x-3 gap-y-1 text-sm">
-            {keys.map(([key, label]) => (
-              <div key={key} className="contents">
-                <dt>
-                  <Kbd>{key}</Kbd>
-                </dt>
-                <dd>{label}</dd>
-              </div>
-            ))}
-          </dl>
-        </div>
-      )}
+      <div className="grid justify-items-start gap-2">
+        <p className="text-fg-2">Choose a conversation.</p>
+        <dl className="grid grid-cols-[auto_1fr] items-center gap-x-3 gap-y-1 text-sm">
+          {keys.map(([key, label]) => (
+            <div key={key} className="contents">
+              <dt>
+                <Kbd>{key}</Kbd>
+              </dt>
+              <dd>{label}</dd>
+            </div>
+          ))}
+        </dl>
+      </div>
     </div>
   )
 }
