@@ -290,6 +290,7 @@ test('the palette, a row of agents and a message lead to a conversation', async 
   await isAccessible()
   await page.keyboard.press('Enter')
   await expect(page).toHaveURL(/with=channel%3Aops/)
+  await expect(composer()).toBeFocused()
 })
 
 test('on a small screen the list leads to a conversation and back', async () => {

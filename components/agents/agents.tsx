@@ -110,16 +110,16 @@ export function Agents({ org, origin }: { org: string; origin: string }) {
 
 const layout: Layout = {
   name: '',
-  status: 'w-24 max-sm:w-20',
-  machine: 'w-[150px] max-sm:w-[148px]',
-  person: 'w-24 max-lg:hidden',
-  client: 'w-[130px] max-xl:hidden',
-  project: 'w-[130px] max-lg:hidden',
-  sent: 'w-[76px] text-right max-md:hidden',
-  received: 'w-[76px] text-right max-md:hidden',
-  waiting: 'w-[76px] text-right max-md:hidden',
-  seen: 'w-[98px] text-right max-sm:hidden',
-  write: 'w-[52px] text-right',
+  status: 'w-[92px] max-sm:w-20',
+  machine: 'w-[136px]',
+  person: 'w-20 max-lg:hidden',
+  client: 'w-24 max-xl:hidden',
+  project: 'w-[104px] max-lg:hidden',
+  sent: 'w-[70px] text-right max-md:hidden',
+  received: 'w-[70px] text-right max-md:hidden',
+  waiting: 'w-[68px] text-right max-md:hidden',
+  seen: 'w-[94px] text-right max-sm:hidden',
+  write: 'w-[48px] text-right',
 }
 
 const number = (value: number) => (value === 0 ? <span className="text-fg-3">0</span> : count(value))
@@ -134,12 +134,12 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
         <Link
           href={`${paths.messages(org)}?q=${encodeURIComponent(agent.name)}`}
           title={`Messages of ${agent.name}`}
-          className="truncate font-medium after:absolute after:inset-0"
+          className="max-w-full shrink-0 truncate font-medium after:absolute after:inset-0"
         >
           {agent.name}
         </Link>
-        {agent.isPerson && <span className="text-sm text-fg-3">a person</span>}
-        {!agent.isHeld && !agent.isPerson && <span className="text-sm text-fg-3">name is free</span>}
+        {agent.isPerson && <span className="truncate text-sm text-fg-3">a person</span>}
+        {!agent.isHeld && !agent.isPerson && <span className="truncate text-sm text-fg-3">name is free</span>}
       </span>
     ),
   },

@@ -12,7 +12,7 @@ import { Button } from '../ui/button.tsx'
 import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
 import { DataTable } from '../ui/data-table.tsx'
-import { Empty, Failed } from '../ui/empty.tsx'
+import { Empty, Failed, Waiting } from '../ui/empty.tsx'
 import { SearchBox } from '../ui/search-box.tsx'
 import { BoneRows } from '../ui/skeleton.tsx'
 import { columnsOf, layoutOf } from './channel-columns.tsx'
@@ -137,13 +137,7 @@ function NoChannel() {
       </p>
       <p>The first agent that joins makes it. On a linked machine:</p>
       <Command text="agent-relay join '#ops' --as Alice" />
-      <p className="flex items-center gap-2 text-sm text-fg-3">
-        <span
-          aria-hidden
-          className="size-3.5 animate-spin rounded-full border-[1.5px] border-line border-t-accent-solid [animation-duration:1.2s] motion-reduce:animate-none"
-        />
-        Waiting for a first channel
-      </p>
+      <Waiting>Waiting for a first channel</Waiting>
     </Empty>
   )
 }

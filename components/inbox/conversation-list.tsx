@@ -10,7 +10,7 @@ import { useWindow } from '../messages/use-window.ts'
 import { cn } from '../ui/cn.ts'
 import { addressOf } from './address.ts'
 import { visibleText } from './body-text.ts'
-import { useHeldOrder } from './use-held-order.ts'
+import type { HeldOrder } from './use-held-order.ts'
 
 const HEIGHT = 52
 /** More than this are not counted by the control plane. */
@@ -20,15 +20,15 @@ type Props = {
   org: string
   /** The handle of whoever reads. */
   me: string | undefined
-  rows: ConversationRow[]
+  held: HeldOrder
   selected: string | null
   onSelect: (key: string) => void
 }
 
 /** Conversations, the newest first, as rows of 52 px; only those in sight are in the page. */
-export function ConversationList({ org, me, rows, selected, onSelect }: Props) {
+export function ConversationList({ org, me, held, selected, onSelect }: Props) {
   const box = useRef<HTMLDivElement>(null)
-  const { ordered, newer, hold, release } = useHeldOrder(rows)
+  const { ordered, newer, hold, release } = held
   const { first, end, reveal } = useWindow(box, { count: ordered.length, height: HEIGHT })
   const isScrolled = useRef(false)
   // Only a new choice scrolls; rows that come and go must not.

@@ -1,6 +1,6 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
-import { useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import type { ChannelRow, ConversationMessage, ConversationRow } from '#lib/trpc/views.ts'
 import { useTRPC } from '../shell/trpc.tsx'
 import { useKeys } from '../shell/use-keys.ts'
@@ -14,10 +14,16 @@ import { useConversation } from './use-conversation.ts'
 import { useMarkRead } from './use-mark-read.ts'
 import { useSending } from './use-sending.ts'
 
-type Props = { org: string; conversationKey: string; onClose: () => void }
+type Props = {
+  org: string
+  conversationKey: string
+  /** It was chosen in order to write. */
+  isForWriting: boolean
+  onClose: () => void
+}
 
 /** One conversation, from its end; and where one writes. Give it the conversation's key as its React key. */
-export function Conversation({ org, conversationKey, onClose }: Props) {
+export function Conversation({ org, conversationKey, isForWriting, onClose }: Props) {
   const { query, older, loadOlder } = useConversation(org, conversationKey)
   const [isAtEnd, setAtEnd] = useState(false)
   const [replyTo, setReplyTo] = useState<ConversationMessage | null>(null)
@@ -37,6 +43,9 @@ export function Conversation({ org, conversationKey, onClose }: Props) {
   const { text, setText, send, isSending, error } = useSending(org, { key: conversationKey, to })
 
   const write = () => field.current?.focus()
+  useEffect(() => {
+    if (isForWriting) field.current?.focus()
+  }, [isForWriting])
   const reply = (message: ConversationMessage | undefined) => {
     if (!message) return
     setReplyTo(message)
@@ -79,7 +88,7 @@ export function Conversation({ org, conversationKey, onClose }: Props) {
           onEnd={setAtEnd}
         />
       )}
-      {conversation && (
+      {(conversation || query.isPending) && (
         <Composer
           field={field}
           to={to}
@@ -87,8 +96,8 @@ export function Conversation({ org, conversationKey, onClose }: Props) {
           onText={setText}
           replyTo={replyTo}
           onNoReply={() => setReplyTo(null)}
-          closed={closedBecause(conversation)}
-          note={noteOn(conversation, channel)}
+          closed={conversation ? closedBecause(conversation) : null}
+          note={conversation ? noteOn(conversation, channel) : null}
           isSending={isSending}
           error={error}
           onSend={() =>

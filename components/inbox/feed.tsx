@@ -37,7 +37,8 @@ export function Feed(props: Props) {
   const { isAtEnd, hold, toEnd, toTop } = useSteadyScroll(box, content)
   const zone = useIsHydrated() ? 'local' : 'utc'
   const [anchor] = useState(messages[0]?.id)
-  const [unreadFrom] = useState(() => firstUnread(messages, unread))
+  // What was unread stays marked, also once it is read.
+  const [firstNew] = useState(() => ({ id: firstUnread(messages, unread), count: unread }))
   const [chosen, setChosen] = useState<string | null>(null)
   const newest = messages.at(-1)
   const groups = useMemo(
@@ -49,6 +50,7 @@ export function Feed(props: Props) {
     [messages, zone, anchor],
   )
   const byId = useMemo(() => new Map(messages.map((message) => [message.id, message])), [messages])
+  const [last] = useState(newest?.id)
   const newer = useNewer(messages, isAtEnd)
 
   // What is unread begins in sight, when it is more than the window holds.
@@ -133,7 +135,7 @@ export function Feed(props: Props) {
           ) : (
             beginning
           )}
-          <div role="feed" aria-label={label} aria-busy={false} onKeyDown={onKeyDown}>
+          <div role="feed" aria-label={label} aria-busy={older === 'loading'} onKeyDown={onKeyDown}>
             {groups.map(({ key, rows }) => (
               <FeedGroup key={key} box={box}>
                 {() =>
@@ -142,7 +144,7 @@ export function Feed(props: Props) {
                       key={row.message.id}
                       row={row}
                       isCurrent={row.message.id === current}
-                      unreadFrom={row.message.id === unreadFrom ? unread : 0}
+                      unreadFrom={row.message.id === firstNew.id ? firstNew.count : 0}
                       answered={row.message.replyTo === null ? undefined : byId.get(row.message.replyTo)}
                       actions={actions}
                     />
@@ -153,6 +155,9 @@ export function Feed(props: Props) {
           </div>
         </div>
       </section>
+      <p role="status" className="sr-only">
+        {newest && newest.id !== last && !newest.isMine && `New message from ${newest.from}`}
+      </p>
       {!isAtEnd && (
         <button
           type="button"

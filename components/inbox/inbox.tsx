@@ -12,14 +12,15 @@ import { Kbd } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
-import { Empty, Failed } from '../ui/empty.tsx'
+import { Empty, Failed, Waiting } from '../ui/empty.tsx'
 import { SearchBox } from '../ui/search-box.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { BoneRows } from '../ui/skeleton.tsx'
 import { keyOf } from './address.ts'
-import { Conversation } from './conversation.tsx'
 import { ConversationList } from './conversation-list.tsx'
+import { useHeldOrder } from './use-held-order.ts'
 
+const Conversation = lazy(() => import('./conversation.tsx').then((module) => ({ default: module.Conversation })))
 const RecipientPicker = lazy(() =>
   import('./recipient-picker.tsx').then((module) => ({ default: module.RecipientPicker })),
 )
@@ -36,6 +37,8 @@ export function Inbox({ org }: { org: string }) {
   const me = useQuery(trpc.me.get.queryOptions()).data?.user.handle
   const [params, setParams] = useUrlState()
   const [isPicking, setPicking] = useState<boolean | null>(null)
+  /** The conversation that was chosen in order to write. */
+  const [written, setWritten] = useState<string | null>(null)
   const open = params.get('with')
   const show = oneOf(shows, params.get('show'))
   const q = (params.get('q') ?? '').replace(/^#/, '')
@@ -47,13 +50,15 @@ export function Inbox({ org }: { org: string }) {
         (wanted === '' || row.key === open || found(row, wanted)),
     )
   }, [list.data, show, q, open])
+  const held = useHeldOrder(rows ?? [], `${show} ${q}`)
+  const isEmpty = list.data?.length === 0
   const unread = list.data?.filter((row) => row.unread > 0).length ?? 0
 
   const select = (key: string) => setParams({ with: key }, open === null ? 'push' : 'replace')
   const close = () => setParams({ with: null })
   const step = (by: 1 | -1) => () => {
-    const at = rows?.findIndex(({ key }) => key === open) ?? -1
-    const next = rows?.[at < 0 ? 0 : at + by]
+    const at = held.ordered.findIndex(({ key }) => key === open)
+    const next = held.ordered[at < 0 ? 0 : at + by]
     if (next) select(next.key)
   }
   useKeys({ j: step(1), k: step(-1), ArrowDown: step(1), ArrowUp: step(-1), n: () => setPicking(true) })
@@ -64,7 +69,7 @@ export function Inbox({ org }: { org: string }) {
       <div className={cn('shrink-0', open !== null && 'max-lg:hidden')}>
         <PageBar
           title="Inbox"
-          fact={list.data && (unread > 0 ? `${plural(unread, 'conversation')} unread` : 'all read')}
+          fact={list.data && !isEmpty && (unread > 0 ? `${plural(unread, 'conversation')} unread` : 'all read')}
         >
           <Button onClick={() => setPicking(true)} title="New message (N)">
             <PenLine aria-hidden size={14} />
@@ -72,58 +77,82 @@ export function Inbox({ org }: { org: string }) {
           </Button>
         </PageBar>
       </div>
-      <div className="grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)] lg:grid-cols-[320px_minmax(0,1fr)]">
+      {open !== null && <h1 className="sr-only lg:hidden">Inbox</h1>}
+      {isEmpty && open === null ? (
+        <NobodyYet handle={me} />
+      ) : (
         <div
-          className={cn('flex min-h-0 min-w-0 flex-col lg:border-r lg:border-line', open !== null && 'max-lg:hidden')}
-        >
-          <div className="flex h-11 shrink-0 items-center gap-2 border-b border-hair px-3 sm:px-4">
-            <Segmented
-              label="Show"
-              value={show}
-              onChange={(next) => setParams({ show: next === 'all' ? null : next })}
-              choices={[
-                { value: 'all', label: 'All' },
-                { value: 'unread', label: 'Unread', count: unread },
-              ]}
-            />
-            <SearchBox label="Search" value={params.get('q') ?? ''} onChange={setQ} />
-          </div>
-          {list.isPending && <BoneRows rows={10} height={52} />}
-          {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}
-          {list.data && list.data.length > 0 && rows?.length === 0 && (
-            <Empty title="No conversation matches">
-              <p>
-                None of {list.data.length} does.{' '}
-                <button
-                  type="button"
-                  className="font-medium text-accent hover:underline"
-                  onClick={() => setParams({ q: null, show: null })}
-                >
-                  Show all
-                </button>
-              </p>
-            </Empty>
+          className={cn(
+            'grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)]',
+            !isEmpty && 'lg:grid-cols-[320px_minmax(0,1fr)]',
           )}
-          {list.data?.length === 0 && <NobodyYet handle={me} />}
-          {rows && rows.length > 0 && (
-            <ConversationList org={org} me={me} rows={rows} selected={open} onSelect={select} />
+        >
+          {!isEmpty && (
+            <div
+              className={cn(
+                'flex min-h-0 min-w-0 flex-col lg:border-r lg:border-line',
+                open !== null && 'max-lg:hidden',
+              )}
+            >
+              <div className="flex h-11 shrink-0 items-center gap-2 border-b border-hair px-3 sm:px-4">
+                <Segmented
+                  label="Show"
+                  value={show}
+                  onChange={(next) => setParams({ show: next === 'all' ? null : next })}
+                  choices={[
+                    { value: 'all', label: 'All' },
+                    { value: 'unread', label: 'Unread', count: unread },
+                  ]}
+                />
+                <SearchBox label="Search" value={params.get('q') ?? ''} onChange={setQ} />
+              </div>
+              {list.isPending && <BoneRows rows={10} height={52} />}
+              {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}
+              {list.data && rows?.length === 0 && (
+                <Empty title="No conversation matches">
+                  <p>
+                    None of {list.data.length} does.{' '}
+                    <button
+                      type="button"
+                      className="font-medium text-accent hover:underline"
+                      onClick={() => setParams({ q: null, show: null })}
+                    >
+                      Show all
+                    </button>
+                  </p>
+                </Empty>
+              )}
+              {rows && rows.length > 0 && (
+                <ConversationList org={org} me={me} held={held} selected={open} onSelect={select} />
+              )}
+            </div>
+          )}
+          {open === null ? (
+            <Unopened />
+          ) : (
+            <Suspense fallback={<BoneRows rows={6} height={52} />}>
+              <Conversation
+                key={open}
+                org={org}
+                conversationKey={open}
+                isForWriting={open === written}
+                onClose={close}
+              />
+            </Suspense>
           )}
         </div>
-        {open === null ? (
-          <Unopened hasAny={(list.data?.length ?? 0) > 0} />
-        ) : (
-          <Conversation key={open} org={org} conversationKey={open} onClose={close} />
-        )}
-      </div>
+      )}
       <Suspense>
         {isPicking !== null && (
           <RecipientPicker
             org={org}
             title="New message"
+            opensConversation
             open={isPicking}
             onOpenChange={setPicking}
             onPick={(picked) => {
               setPicking(false)
+              setWritten(keyOf(picked))
               select(keyOf(picked))
             }}
           />
@@ -138,12 +167,12 @@ function NobodyYet({ handle }: { handle: string | undefined }) {
     <Empty title="Nobody wrote to you yet">
       <p>Agents reach you by your name, and you answer here. On a linked machine:</p>
       <Command text={`agent-relay send @${handle ?? 'you'} "Shall I deploy?" --from Alice`} />
-      <p className="text-sm text-fg-3">It appears here by itself.</p>
+      <Waiting>Waiting for a first message</Waiting>
     </Empty>
   )
 }
 
-function Unopened({ hasAny }: { hasAny: boolean }) {
+function Unopened() {
   const keys = [
     ['J', 'next conversation'],
     ['Enter', 'write'],
@@ -152,21 +181,19 @@ function Unopened({ hasAny }: { hasAny: boolean }) {
   ] as const
   return (
     <div className="hidden place-items-center text-fg-3 lg:grid">
-      {hasAny && (
-        <div className="grid justify-items-start gap-2">
-          <p className="text-fg-2">Choose a conversation.</p>
-          <dl className="grid grid-cols-[auto_1fr] items-center gap-x-3 gap-y-1 text-sm">
-            {keys.map(([key, label]) => (
-              <div key={key} className="contents">
-                <dt>
-                  <Kbd>{key}</Kbd>
-                </dt>
-                <dd>{label}</dd>
-              </div>
-            ))}
-          </dl>
-        </div>
-      )}
+      <div className="grid justify-items-start gap-2">
+        <p className="text-fg-2">Choose a conversation.</p>
+        <dl className="grid grid-cols-[auto_1fr] items-center gap-x-3 gap-y-1 text-sm">
+          {keys.map(([key, label]) => (
+            <div key={key} className="contents">
+              <dt>
+                <Kbd>{key}</Kbd>
+              </dt>
+              <dd>{label}</dd>
+            </div>
+          ))}
+        </dl>
+      </div>
     </div>
   )
 }

@@ -11,7 +11,17 @@ export function ReceiptLine({ receipts }: { receipts: Receipts }) {
   if (!summary) return <span className="text-sm text-fg-3">no agent was in the channel</span>
   if (receipts.length === 1) return <ReceiptMark message={mark(summary.least)} />
   return (
-    <details className="group/receipts relative">
+    <details
+      className="relative"
+      onBlur={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false
+      }}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape' || !event.currentTarget.open) return
+        event.stopPropagation()
+        event.currentTarget.open = false
+      }}
+    >
       <summary
         className="flex cursor-pointer list-none items-center gap-1.5 [&::-webkit-details-marker]:hidden"
         title="How far it came to each member"
@@ -22,7 +32,7 @@ export function ReceiptLine({ receipts }: { receipts: Receipts }) {
           <span className="sr-only"> have it</span>
         </span>
       </summary>
-      <ul className="absolute right-0 z-10 mt-1 grid max-h-64 min-w-44 gap-1 overflow-y-auto rounded-3 bg-raised p-2.5 shadow-overlay">
+      <ul className="absolute right-0 bottom-full z-10 mb-1 grid max-h-64 min-w-44 gap-1 overflow-y-auto rounded-3 bg-raised p-2.5 shadow-overlay">
         {receipts.map((receipt) => (
           <li key={receipt.to} className="flex items-center justify-between gap-4">
             <span className="font-medium">{receipt.to}</span>
@@ -47,7 +57,7 @@ export function Failures({ receipts, onAgain }: { receipts: Receipts; onAgain: (
       ))}
       {onAgain && (
         <button type="button" onClick={onAgain} className="font-medium text-accent hover:underline">
-          Send again
+          {receipts.length > 1 ? `Send again, to all ${receipts.length}` : 'Send again'}
         </button>
       )}
     </div>

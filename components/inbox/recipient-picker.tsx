@@ -1,7 +1,7 @@
 'use client'
 import { useQuery } from '@tanstack/react-query'
 import { Hash } from 'lucide-react'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import type { ConversationRow } from '#lib/trpc/views.ts'
 import { count } from '../format/format.ts'
 import { AgentShape } from '../marks/status.tsx'
@@ -20,15 +20,31 @@ type Props = {
   without?: ReadonlySet<string>
   open: boolean
   onOpenChange: (open: boolean) => void
+  /** What is picked is opened, and takes the focus. */
+  opensConversation?: boolean
   onPick: (picked: Pick<ConversationRow, 'kind' | 'name'>) => void
 }
 
 /** To whom: an agent or a channel, found by typing. */
-export function RecipientPicker({ org, title, only, without, open, onOpenChange, onPick }: Props) {
+export function RecipientPicker({
+  org,
+  title,
+  only,
+  without,
+  open,
+  onOpenChange,
+  opensConversation = false,
+  onPick,
+}: Props) {
   const trpc = useTRPC()
   const agents = useQuery({ ...trpc.agents.list.queryOptions({ org }), enabled: open })
   const channels = useQuery({ ...trpc.channels.list.queryOptions({ org }), enabled: open && only !== 'agents' })
   const [search, setSearch] = useState('')
+  const hasPicked = useRef(false)
+  const pick = (picked: Parameters<typeof onPick>[0]) => () => {
+    hasPicked.current = true
+    onPick(picked)
+  }
   const wanted = search.trim().replace(/^#/, '').toLowerCase()
   const wantsChannel = search.trim().startsWith('#')
   const matches = (...texts: (string | null)[]) => texts.some((text) => text?.toLowerCase().includes(wanted))
@@ -52,7 +68,11 @@ export function RecipientPicker({ org, title, only, without, open, onOpenChange,
       onOpenChange={onOpenChange}
       search={search}
       onSearch={setSearch}
-      onClosed={() => setSearch('')}
+      onClosed={() => {
+        setSearch('')
+        hasPicked.current = false
+      }}
+      returnsFocus={() => !(hasPicked.current && opensConversation)}
     >
       {foundChannels.length > 0 && (
         <CommandGroup heading="Channels">
@@ -60,7 +80,7 @@ export function RecipientPicker({ org, title, only, without, open, onOpenChange,
             <CommandItem
               key={channel.name}
               value={`#${channel.name}`}
-              onSelect={() => onPick({ kind: 'channel', name: channel.name })}
+              onSelect={pick({ kind: 'channel', name: channel.name })}
             >
               <Hash aria-hidden size={16} className="shrink-0" />
               <span className="font-medium">{channel.name}</span>
@@ -72,11 +92,7 @@ export function RecipientPicker({ org, title, only, without, open, onOpenChange,
       {foundAgents.length > 0 && (
         <CommandGroup heading="Agents">
           {foundAgents.slice(0, SHOWN).map((agent) => (
-            <CommandItem
-              key={agent.name}
-              value={agent.name}
-              onSelect={() => onPick({ kind: 'agent', name: agent.name })}
-            >
+            <CommandItem key={agent.name} value={agent.name} onSelect={pick({ kind: 'agent', name: agent.name })}>
               <AgentShape status={agent.isHeld ? agent.status : 'offline'} />
               <span className="font-medium">{agent.name}</span>
               <span className="truncate text-fg-3">{agent.project}</span>

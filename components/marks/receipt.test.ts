@@ -26,6 +26,9 @@ describe('readReceipt', () => {
       crossAt: 1,
       filled: 1,
     })
+    expect(readReceipt({ ...message, state: 'failed', reason: 'its time to live ended: queued 2 h ago' }).word).toBe(
+      'expired',
+    )
     expect(readReceipt({ ...message, state: 'failed', reason: 'agent gone', path: 'relay', tookMs: 3 })).toMatchObject({
       word: 'failed',
       crossAt: 2,
@@ -38,7 +41,8 @@ describe('failureSentence', () => {
   it('explains known codes, names unknown ones and passes sentences through', () => {
     expect(failureSentence('EXPIRED')).toContain('time to live')
     expect(failureSentence('DISK_FULL')).toBe('Refused with DISK_FULL.')
-    expect(failureSentence('Utils is busy')).toBe('Utils is busy')
+    expect(failureSentence('Utils is busy')).toBe('Utils is busy.')
+    expect(failureSentence('its time to live ended: queued 2 h ago.')).toBe('Its time to live ended: queued 2 h ago.')
     expect(failureSentence(null)).toBe('The sender gave no reason.')
   })
 })

@@ -26,11 +26,14 @@ const failureWords: Record<string, string> = {
 /** The error code at the start of a reason, when there is one. */
 const codeOf = (reason: string | null): string | null => /^[A-Z][A-Z_]+/.exec(reason ?? '')?.[0] ?? null
 
+/** Machines say why in a sentence where they know more than the code. */
+const hasExpired = (reason: string | null): boolean => /^its time to live ended/i.test(reason ?? '')
+
 export function readReceipt(message: Receipt): ReceiptReading {
   if (message.state === 'failed') {
     // An accepted message has a time; one that was only stored has its path; else nothing had moved.
     const passed = message.tookMs !== null ? 2 : message.path === 'mailbox' ? 1 : 0
-    const word = failureWords[codeOf(message.reason) ?? ''] ?? 'failed'
+    const word = failureWords[codeOf(message.reason) ?? ''] ?? (hasExpired(message.reason) ? 'expired' : 'failed')
     return { word, tone: 'fail', filled: passed, crossAt: passed, title: message.reason ?? 'no reason was given' }
   }
   const tone =
@@ -59,5 +62,10 @@ const sentences: Record<string, string> = {
 /** One line on why a message failed; the sender's own words when the code alone says too little. */
 export function failureSentence(reason: string | null): string {
   if (reason === null || reason === '') return 'The sender gave no reason.'
-  return sentences[reason] ?? (codeOf(reason) === reason ? `Refused with ${reason}.` : reason)
+  return sentences[reason] ?? (codeOf(reason) === reason ? `Refused with ${reason}.` : asSentence(reason))
+}
+
+const asSentence = (text: string): string => {
+  const begun = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`
 }

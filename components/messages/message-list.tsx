@@ -159,7 +159,10 @@ function Row({
         {trouble !== null && !isCompact && (
           <span
             title={trouble}
-            className={cn('ml-3 min-w-0 flex-1 truncate text-sm max-sm:hidden', isFailed ? 'text-fail' : 'text-fg-3')}
+            className={cn(
+              'ml-3 min-w-0 flex-1 truncate text-sm leading-5 max-sm:hidden',
+              isFailed ? 'text-fail' : 'text-fg-3',
+            )}
           >
             {trouble}
             {!isFailed && (

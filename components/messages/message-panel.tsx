@@ -123,7 +123,8 @@ function End({ org, party, machine }: { org: string; party: string; machine: str
 }
 
 function Body({ org, message }: { org: string; message: MessageDetail }) {
-  if (!isAgent(message.to) || !isAgent(message.from)) return <InInbox org={org} message={message} />
+  if (!isAgent(message.to) || !isAgent(message.from) || message.via?.startsWith('#'))
+    return <InInbox org={org} message={message} />
   const command = `agent-relay read ${message.id}`
   return (
     <section className="px-4 py-3" aria-label="Body">
@@ -146,23 +147,30 @@ function Body({ org, message }: { org: string; message: MessageDetail }) {
 const endsOf = ({ fromMachine, toMachine, tookMs }: MessageDetail): string =>
   fromMachine === toMachine || tookMs === null ? fromMachine : `${fromMachine} and ${toMachine}`
 
-/** What goes to people and channels, or comes from a person, is kept at the control plane and read in the inbox. */
+/** What goes to people and channels, also each agent's copy, or comes from a person, is kept at the control plane and read in the inbox. */
 function InInbox({ org, message: { from, to, via } }: { org: string; message: MessageDetail }) {
+  const me = useQuery(useTRPC().me.get.queryOptions()).data?.user.handle
   const channel = [to, via ?? ''].find((party) => party.startsWith('#'))
-  const other = isAgent(from) ? from : to
+  const [person, other] = isAgent(from) ? [to, from] : [from, to]
   return (
     <section className="px-4 py-3" aria-label="Body">
       <div className="grid gap-1 rounded-2 border border-hair bg-surface-2 px-3 py-2.5">
         <p className="font-medium">The body is in {channel ?? 'an inbox'}</p>
         {channel === undefined ? (
           <p className="text-sm text-fg-2">
-            Only the person whose inbox it is can read it:{' '}
-            <Link
-              href={paths.inbox(org, keyOf({ kind: 'agent', name: other }))}
-              className="font-medium text-accent hover:underline"
-            >
-              your conversation with {other}
-            </Link>
+            Only {person} can read it
+            {person === `@${me}` && (
+              <>
+                , in{' '}
+                <Link
+                  href={paths.inbox(org, keyOf({ kind: 'agent', name: other }))}
+                  className="font-medium text-accent hover:underline"
+                >
+                  your conversation with {other}
+                </Link>
+              </>
+            )}
+            .
           </p>
         ) : (
           <p className="text-sm text-fg-2">

@@ -7,6 +7,7 @@ import { installCommand, linkCommand } from '../machines/commands.ts'
 import { Shape } from '../marks/status.tsx'
 import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
+import { Waiting } from '../ui/empty.tsx'
 import { Bone } from '../ui/skeleton.tsx'
 
 type Words = { title: string; body: ReactNode; commands: string[]; waiting: string }
@@ -97,13 +98,7 @@ function Step({ step, number, isNow, words }: { step: ChecklistStep; number: num
             {words.commands.map((command) => (
               <Command key={command} text={command} className="my-2" />
             ))}
-            <p role="status" className="flex items-center gap-2 text-sm text-fg-2">
-              <span
-                aria-hidden
-                className="size-3 shrink-0 animate-spin rounded-full border-[1.5px] border-line border-t-accent-solid [animation-duration:1.4s]"
-              />
-              {words.waiting}
-            </p>
+            <Waiting>{words.waiting}</Waiting>
           </>
         ) : (
           <p className="mono truncate text-fg-3">{words.commands.at(-1)}</p>

@@ -15,12 +15,14 @@ type Props = {
   search?: string
   onSearch?: (text: string) => void
   onClosed?: () => void
+  /** False when the focus went somewhere else on purpose, and must not go back to where it was. */
+  returnsFocus?: () => boolean
   children: ReactNode
 }
 
 /** One field and a list below it that the field narrows; arrows and Enter choose. */
 export function CommandDialog(props: Props) {
-  const { title, placeholder, empty, open, onOpenChange, search, onSearch, onClosed, children } = props
+  const { title, placeholder, empty, open, onOpenChange, search, onSearch, onClosed, returnsFocus, children } = props
   return (
     <Base.Root
       open={open}
@@ -29,7 +31,10 @@ export function CommandDialog(props: Props) {
     >
       <Base.Portal>
         <Base.Backdrop className="fixed inset-0 z-40 bg-scrim transition-opacity duration-120 data-ending-style:opacity-0 data-starting-style:opacity-0" />
-        <Base.Popup className="fixed top-[12vh] left-1/2 z-50 w-[min(536px,calc(100vw-24px))] -translate-x-1/2 overflow-hidden rounded-5 bg-raised shadow-overlay transition-opacity duration-120 focus-visible:outline-none data-ending-style:opacity-0 data-starting-style:opacity-0">
+        <Base.Popup
+          finalFocus={() => returnsFocus?.() ?? true}
+          className="fixed top-[12vh] left-1/2 z-50 w-[min(536px,calc(100vw-24px))] -translate-x-1/2 overflow-hidden rounded-5 bg-raised shadow-overlay transition-opacity duration-120 focus-visible:outline-none data-ending-style:opacity-0 data-starting-style:opacity-0"
+        >
           <Base.Title className="sr-only">{title}</Base.Title>
           <Command label={title} loop shouldFilter={onSearch === undefined}>
             <div className="flex h-12 items-center gap-2.5 border-b border-hair px-4">

@@ -10,6 +10,19 @@ export function Empty({ title, children }: { title: string; children: ReactNode 
   )
 }
 
+/** What ends by itself as soon as it has happened. */
+export function Waiting({ children }: { children: ReactNode }) {
+  return (
+    <p role="status" className="flex items-center gap-2 text-sm text-fg-2">
+      <span
+        aria-hidden
+        className="size-3 shrink-0 animate-spin rounded-full border-[1.5px] border-line border-t-accent-solid [animation-duration:1.4s]"
+      />
+      {children}
+    </p>
+  )
+}
+
 /** A query that failed: its own sentence and a way to try again; never a blank page. */
 export function Failed({ error, onRetry }: { error: { message: string }; onRetry: () => void }) {
   return (
