@@ -1,6 +1,6 @@
 /** One message on its way. The same bytes travel on every path, so a change of path changes nothing else. */
 import { z } from 'zod'
-import { AGENT_NAME, AgentName, ChannelName, ProjectName, UserHandle } from './names.ts'
+import { AGENT_NAME, AgentName, ChannelName, PROJECT_NAME, ProjectName, UserHandle } from './names.ts'
 
 export const DAY_MS = 86_400_000
 /** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
@@ -120,9 +120,19 @@ function isPlainSender(from: unknown): boolean {
 }
 
 function isPlainRecipient(to: unknown): boolean {
-  if (typeof to !== 'object' || to === null || Object.keys(to).length !== 2) return false
-  const { machine, agent } = to as Record<string, unknown>
-  return isText(machine, 64) && isName(agent)
+  if (typeof to !== 'object' || to === null) return false
+  const { machine, agent, project, via } = to as Record<string, unknown>
+  let optional = 0
+  if (project !== undefined) {
+    if (typeof project !== 'string' || !PROJECT_NAME.test(project)) return false
+    optional++
+  }
+  // Every copy of a broadcast says what was addressed.
+  if (via !== undefined) {
+    if (typeof via !== 'string' || via.length > 140) return false
+    optional++
+  }
+  return Object.keys(to).length === 2 + optional && isText(machine, 64) && isName(agent)
 }
 
 /** What the recipient's agent and its person see of an envelope, with the names resolved. */

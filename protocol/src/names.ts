@@ -15,9 +15,8 @@ export type AgentName = z.infer<typeof AgentName>
 export const PERSON_CLIENT = 'person'
 
 /** A project is a repository's short name or a project group; dots are allowed because repositories have them. */
-export const ProjectName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a project is 1 to 64 letters, digits, ".", "-" or "_"')
+export const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+export const ProjectName = z.string().regex(PROJECT_NAME, 'a project is 1 to 64 letters, digits, ".", "-" or "_"')
 export type ProjectName = z.infer<typeof ProjectName>
 
 /** Machine names follow host names: letters, digits, `-`, `_`, `.`. */

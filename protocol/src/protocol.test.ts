@@ -112,6 +112,7 @@ describe('what is checked by hand because it comes by the thousand', () => {
         replyTo: usual.id,
       }),
     ).toBe(true)
+    expect(isPlainEnvelope({ ...usual, to: { ...usual.to, project: 'api.v2', via: '*:*' } })).toBe(true)
     expect(isPlainBatch({ envelopes: [usual] })).toBe(true)
   })
 
