@@ -28,3 +28,14 @@ test("where the process's own clock runs on in sleep, nothing is counted twice",
   expect(clock.catchUp()).toBe(false)
   expect(clock.now()).toBe(5_000 + 8 * 3_600_000)
 })
+
+test('what comes in right after a sleep is timed after it, before anybody asked to catch up', () => {
+  let wallMs = 1_000_000
+  let uptimeMs = 50_000
+  const clock = systemClock({ read: () => ({ wallMs, uptimeMs }), passed: () => 7 })
+  wallMs += 8 * 3_600_000
+  uptimeMs += 8 * 3_600_000
+  expect(clock.now()).toBe(1_000_000 + 8 * 3_600_000)
+  expect(clock.catchUp()).toBe(true)
+  expect(clock.catchUp()).toBe(false)
+})

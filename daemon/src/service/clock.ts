@@ -22,32 +22,60 @@ export type SystemClock = Clock & {
   mark(): ClockMark
   /**
    * Goes on to where it would be without the machine's sleep, in which the process's own clock stands still on some systems;
-   * true when it had slept. To be called now and then.
+   * true when it had slept since the last call: what waits for a time is late then. To be called now and then.
    */
   catchUp(): boolean
 }
 
-const ofMachine = {
-  read: (): Reading => ({ wallMs: Date.now(), uptimeMs: uptime() * 1000 }),
+type Readings = {
+  read(): Reading
   /** What passed in this process, ms from anywhere. */
-  passed: (): number => performance.now(),
+  passed(): number
+  /** The wall clock alone, which costs next to nothing to ask. */
+  wall?(): number
+}
+
+const ofMachine: Readings = {
+  read: () => ({ wallMs: Date.now(), uptimeMs: uptime() * 1000 }),
+  passed: () => performance.now(),
+  wall: () => Date.now(),
 }
 
 /** This machine's clock: it starts at the wall clock's time, and no later change of that moves it. */
-export function systemClock({ read, passed } = ofMachine): SystemClock {
+export function systemClock({ read, passed, wall = () => read().wallMs } = ofMachine): SystemClock {
   const startedAt = read()
   const origin = startedAt.wallMs - passed()
   let sleptMs = 0
-  const now = (): number => origin + passed() + sleptMs
+  let ahead = wall() - passed()
+
+  let hasSlept = false
+
+  function notice(): void {
+    const behindMs = read().uptimeMs - startedAt.uptimeMs - (origin + passed() + sleptMs - startedAt.wallMs)
+    if (behindMs < SLEPT_MS) return
+    sleptMs += behindMs
+    hasSlept = true
+  }
+
+  /** The wall clock ran away: that was a sleep, or somebody set it, and the uptime knows which. */
+  function now(): number {
+    const aheadNow = wall() - passed()
+    if (Math.abs(aheadNow - ahead) >= SLEPT_MS) {
+      ahead = aheadNow
+      notice()
+    }
+    return origin + passed() + sleptMs
+  }
+
   return {
     startedAt,
     now,
     mark: () => ({ ...read(), nowMs: now() }),
     catchUp() {
-      const behindMs = read().uptimeMs - startedAt.uptimeMs - (now() - startedAt.wallMs)
-      if (behindMs < SLEPT_MS) return false
-      sleptMs += behindMs
-      return true
+      notice()
+      const had = hasSlept
+      hasSlept = false
+      return had
     },
     soon: (act) => void setImmediate(act),
     after(ms, act) {
