@@ -1,5 +1,6 @@
 /** Workers that share seeds between them: a few at a time for each, until all are played or one has failed. */
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Schedule } from './schedule.ts'
 import type { Outcome } from './world.ts'
@@ -38,7 +39,7 @@ export type Crew = {
   end(): Promise<void>
 }
 
-/** `file` comes from bundle(). */
+/** `file` comes from bundle(), and is gone with the crew. */
 export function createCrew(file: string, size: number): Crew {
   const workers = Array.from({ length: size }, () => new Worker(file))
 
@@ -93,6 +94,7 @@ export function createCrew(file: string, size: number): Crew {
     },
     async end() {
       await Promise.all(workers.map((worker) => worker.terminate()))
+      rmSync(file, { force: true })
     },
   }
 }

@@ -131,8 +131,8 @@ export const VARIANTS: readonly Variant[] = [
     mistake: 'that a place of a stream has left this machine is in memory only',
     replacements: [
       {
-        file: 'core/window.ts',
-        find: '  stream.sentTo = last.seq + 1 + (turn.mustCommit ? 0 : SENT_AHEAD)\n  state.grown.add(stream)\n',
+        file: 'store/recover.ts',
+        find: '    stream.sentTo = row.sent_to\n',
         replace: '',
       },
     ],
@@ -143,8 +143,8 @@ export const VARIANTS: readonly Variant[] = [
     replacements: [
       {
         file: 'store/database.ts',
-        find: "const made = randomBytes(8).toString('hex')",
-        replace: "const made = 'always the same'",
+        find: ".run(randomBytes(8).toString('hex'))",
+        replace: ".run('always the same')",
       },
     ],
   },

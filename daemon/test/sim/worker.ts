@@ -1,7 +1,7 @@
 /** One worker: plays the seeds that it is given, and finds the shortest schedule of one that failed. */
 import { parentPort } from 'node:worker_threads'
 import type { Order, Report } from './crew.ts'
-import { scheduleOf } from './schedule.ts'
+import { type Schedule, scheduleOf } from './schedule.ts'
 import { shrink } from './shrink.ts'
 import { play } from './world.ts'
 
@@ -20,7 +20,8 @@ function work(order: Order): Report {
 function explain(seed: number): Report {
   const whole = scheduleOf(seed)
   const rule = play(whole).failure?.rule
-  const schedule = shrink(whole, (candidate) => play(candidate).failure?.rule === rule)
+  const fails = (candidate: Schedule): boolean => play(candidate).failure?.rule === rule
+  const schedule = rule === undefined ? whole : shrink(whole, fails)
   const diary: string[] = []
   const { failure } = play(schedule, (line) => diary.push(line))
   return { type: 'explained', schedule, diary, failure }
