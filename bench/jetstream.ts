@@ -16,7 +16,7 @@ import {
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { start } from '../scripts/children.ts'
 import { percentile } from './figures.ts'
-import type { Peer } from './peers.ts'
+import type { Peer } from './peer.ts'
 import { bodyOf, type Load, numberOf, type Parked, type Pumped } from './pump.ts'
 
 /** A server of its own in a temporary folder; undefined, and said so, when there is none on the PATH. */

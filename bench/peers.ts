@@ -1,17 +1,8 @@
 /** Other programs that do the same work in the same run, in turn with ours. */
 import type { Comparison } from './figures.ts'
 import { openJetStream } from './jetstream.ts'
-import type { Load, Parked, Pumped } from './pump.ts'
+import type { Peer } from './peer.ts'
 import { openRedis } from './redis.ts'
-
-export type Peer = {
-  name: string
-  /** As `pump`: each message stored, acknowledged to its sender, delivered and acknowledged by its reader. */
-  pump(load: Load): Promise<Pumped>
-  /** Stores `count` messages while nobody reads, `inFlight` unanswered at a time; then reads and acknowledges them all. */
-  park(load: Load): Promise<Parked>
-  close(): Promise<void>
-}
 
 export type Peers = {
   all: readonly Peer[]

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { start } from '../scripts/children.ts'
 import { percentile } from './figures.ts'
-import type { Peer } from './peers.ts'
+import type { Peer } from './peer.ts'
 import { bodyOf, type Load, numberOf, type Parked, type Pumped } from './pump.ts'
 import { type Client, openClient } from './redis-client.ts'
 
