@@ -17,7 +17,7 @@ export function expire(state: State, turn: Turn): void {
         continue
       }
       const where = machineName(state, stream.machine)
-      const note = `its time to live ended: queued ${ago(now, entry.queuedAt)} and ${where} never confirmed it`
+      const note = `its time to live ended: queued ${ago(now, entry.queuedAt)} and ${where} never confirmed it${entry.attempts > 0 ? ', so it may have arrived or not' : ''}`
       failOut(state, stream, entry, { reason: 'EXPIRED', note }, turn)
     }
   }
