@@ -17,6 +17,7 @@ const retryMs = (): number => 2_000 + Math.random() * 4_000
 
 export function createDrain(session: MachineSession, { db, log }: { db: Db; log: Log }): Drain {
   let isRunning = false
+  let hasFailed = false
   /** Where the next pass begins; undefined when nothing is new. */
   let next: string | undefined
 
@@ -31,10 +32,13 @@ export function createDrain(session: MachineSession, { db, log }: { db: Db; log:
       next = undefined
       try {
         await pass(from)
+        hasFailed = false
       } catch (error) {
-        // What waits stays where it is.
+        // What waits stays where it is. Said once an outage, not at every try of every machine.
         note(from)
-        log.warn({ err: error, machine: session.machineId }, 'mailbox not drained; it is tried again')
+        if (!hasFailed)
+          log.warn({ err: error, machine: session.machineId }, 'mailbox not drained; it is tried again until it is')
+        hasFailed = true
         await delay(retryMs(), undefined, { ref: false })
       }
     }

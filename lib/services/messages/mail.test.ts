@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listen } from '#lib/realtime/bus.ts'
+import { onServer } from '#lib/testing/clone-database.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { envelopeOf, type LinkedMachine, linkMachine } from '#lib/testing/machines.ts'
 import { foundTeam } from '#lib/testing/people.ts'
@@ -165,6 +166,17 @@ test('the bus is told of every commit, with the first of its rows', async () => 
   expect(told.map(({ machineId }) => machineId)).toEqual([one.id, other.id])
   for (const { machineId, from } of told)
     expect((await readMail(database.db, machineId, { from }))[0]).toMatchObject({ id: from, envelope: { seq: 0 } })
+})
+
+test('the bus is told of a batch that failed, too, for it may be committed all the same', async () => {
+  const machine = await link()
+  const told: string[] = []
+  const stop = listen('mail', ({ machines }) => told.push(...machines.map(({ machineId }) => machineId)))
+  await onServer(database.url, 'ALTER TABLE "MailboxUse" RENAME TO "Away"')
+  await expect(storeMail(database.db, [mailFor(machine, 0)])).rejects.toThrow()
+  await onServer(database.url, 'ALTER TABLE "Away" RENAME TO "MailboxUse"')
+  stop()
+  expect(told).toEqual([machine.id])
 })
 
 test('returns leave by their ids and envelopes never do; a revoked machine leaves nothing', async () => {

@@ -39,8 +39,8 @@ type Row = {
 }
 
 /**
- * Commits items to mailboxes in the order given, each message once however often it comes, and tells the bus which. Returns for
- * each whether it is stored now; the others found their mailbox full.
+ * Commits items to mailboxes in the order given, each message once however often it comes, and tells the bus where the new rows
+ * begin. Returns for each whether it is stored now; the others found their mailbox full.
  */
 export async function storeMail(db: Db, mail: NewMail[]): Promise<boolean[]> {
   const now = Date.now()
@@ -53,11 +53,21 @@ export async function storeMail(db: Db, mail: NewMail[]): Promise<boolean[]> {
     return row
   })
   const refused = new Set<string>()
-  for (const slice of slices([...new Set(rows)])) for (const id of await insertOrSweep(db, slice)) refused.add(id)
-  const first = new Map<string, string>()
-  for (const { machine, id } of rows) if (!refused.has(id) && !first.has(machine)) first.set(machine, id)
-  if (first.size > 0) publish('mail', { machines: [...first].map(([machineId, from]) => ({ machineId, from })) })
+  for (const slice of slices([...new Set(rows)])) {
+    try {
+      for (const id of await insertOrSweep(db, slice)) refused.add(id)
+    } finally {
+      // Also when it failed: a connection that broke may have broken after the commit.
+      tell(slice.filter(({ id }) => !refused.has(id)))
+    }
+  }
   return rows.map(({ id }) => !refused.has(id))
+}
+
+function tell(rows: Row[]): void {
+  const first = new Map<string, string>()
+  for (const { machine, id } of rows) if (!first.has(machine)) first.set(machine, id)
+  if (first.size > 0) publish('mail', { machines: [...first].map(([machineId, from]) => ({ machineId, from })) })
 }
 
 function rowOfEnvelope({ orgId, machineId }: NewMail, envelope: Envelope, now: number): Row {
