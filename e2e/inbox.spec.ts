@@ -264,6 +264,7 @@ test('what a person says in a channel reaches both agents, and what an agent say
 test('the palette, a row of agents and a message lead to a conversation', async () => {
   await page.goto('/o/acme')
   await page.keyboard.press('Control+k')
+  await expect(page.getByRole('combobox')).toBeFocused()
   await page.keyboard.type('write to carol')
   await expect(page.getByRole('option').first()).toHaveText('Write to Carol')
   await page.keyboard.press('Enter')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { age, ago, bytes, clock, dayKey, dayName, duration, plural, shortId, system, whenShort } from './format.ts'
+import { age, ago, bytes, clock, duration, plural, shortId, system } from './format.ts'
 
 describe('format', () => {
   it('keeps at most three digits that matter and puts the unit after a space', () => {
@@ -30,19 +30,6 @@ describe('format', () => {
     expect(ago(now - 26 * 3_600_000, now)).toBe('a day ago')
     expect(ago(now - 20 * 86_400_000, now)).toBe('4 Nov')
     expect(age(now - 22 * 60_000 - 5_000, now)).toBe('22 min')
-  })
-
-  it('names days by how near they are', () => {
-    const now = Date.UTC(2026, 10, 24, 12)
-    const day = 86_400_000
-    expect(dayKey(now, 'utc')).toBe('2026-11-24')
-    expect(dayName(now - 11 * 3_600_000, now, 'utc')).toBe('Today')
-    expect(dayName(now - 13 * 3_600_000, now, 'utc')).toBe('Yesterday')
-    expect(dayName(now - 2 * day, now, 'utc')).toBe('Sunday 22 November')
-    expect(dayName(Date.UTC(2025, 11, 31), now, 'utc')).toBe('Wednesday 31 December 2025')
-    expect(whenShort(now - 3_600_000, now, 'utc')).toBe('11:00')
-    expect(whenShort(now - 2 * day, now, 'utc')).toBe('Sun')
-    expect(whenShort(now - 20 * day, now, 'utc')).toBe('4 Nov')
   })
 
   it('names systems as people do, also those that a daemon reports by their short name', () => {

@@ -58,7 +58,8 @@ export const plural = (value: number, one: string, many = `${one}s`): string =>
 /** An id cut in the middle: both ends tell it apart, the middle does not. */
 export const shortId = (id: string): string => (id.length <= 20 ? id : `${id.slice(0, 13)}…${id.slice(-8)}`)
 
-const pad = (value: number, width = 2): string => String(value).padStart(width, '0')
+/** `07`, `042`. */
+export const pad = (value: number, width = 2): string => String(value).padStart(width, '0')
 
 /** `14:32:07.412` in the given zone offset; `withMs` false leaves `14:32:07`. */
 export function clock(at: number, zone: 'utc' | 'local', withMs: boolean): string {
@@ -68,42 +69,6 @@ export function clock(at: number, zone: 'utc' | 'local', withMs: boolean): strin
       ? [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
       : [date.getHours(), date.getMinutes(), date.getSeconds()]
   return `${pad(h)}:${pad(m)}:${pad(s)}${withMs ? `.${pad(date.getUTCMilliseconds(), 3)}` : ''}`
-}
-
-/** The day of a time, as a value that is equal within a day: `2026-11-24`. */
-export function dayKey(at: number, zone: 'utc' | 'local'): string {
-  const date = new Date(at)
-  const parts =
-    zone === 'utc'
-      ? [date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate()]
-      : [date.getFullYear(), date.getMonth() + 1, date.getDate()]
-  return parts.map((part) => pad(part)).join('-')
-}
-
-/** `Today`, `Yesterday`, `Monday 23 November`, and the year when it is another one. */
-export function dayName(at: number, now: number, zone: 'utc' | 'local'): string {
-  const key = dayKey(at, zone)
-  if (key === dayKey(now, zone)) return 'Today'
-  if (key === dayKey(now - DAY, zone)) return 'Yesterday'
-  const isThisYear = key.slice(0, 4) === dayKey(now, zone).slice(0, 4)
-  return new Date(at)
-    .toLocaleDateString('en-GB', {
-      weekday: 'long',
-      day: 'numeric',
-      month: 'long',
-      ...(!isThisYear && { year: 'numeric' }),
-      ...(zone === 'utc' && { timeZone: 'UTC' }),
-    })
-    .replace(',', '')
-}
-
-/** For a narrow column: `14:32` today, `Mon` within a week, else `4 Nov`. */
-export function whenShort(at: number, now: number, zone: 'utc' | 'local'): string {
-  if (dayKey(at, zone) === dayKey(now, zone)) return clock(at, zone, false).slice(0, 5)
-  const utc = zone === 'utc' ? { timeZone: 'UTC' } : {}
-  return now - at < 6 * DAY
-    ? new Date(at).toLocaleDateString('en-GB', { weekday: 'short', ...utc })
-    : new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...utc })
 }
 
 const systems: Record<string, string> = { linux: 'Linux', darwin: 'macOS', win32: 'Windows' }

@@ -1,6 +1,6 @@
 'use client'
 import { createContext, type ReactNode, use, useCallback, useSyncExternalStore } from 'react'
-import { age, ago, clock, dayName, whenShort } from './format.ts'
+import { age, ago, clock } from './format.ts'
 
 /** One timer for all times on the page; it runs only while something listens. */
 const listeners = new Set<() => void>()
@@ -47,7 +47,8 @@ export const useIsHydrated = (): boolean =>
     () => false,
   )
 
-function stamp(at: number, isHydrated: boolean): string {
+/** The exact time, for a title. */
+export function stamp(at: number, isHydrated: boolean): string {
   const date = new Date(at)
   return isHydrated ? date.toLocaleString() : date.toISOString()
 }
@@ -88,22 +89,4 @@ export function Clock({
       {isShort ? text.slice(0, 5) : text}
     </time>
   )
-}
-
-/** `14:32` today, `Mon` within a week, else `4 Nov`; the exact time on hover. */
-export function When({ at, className }: { at: number; className?: string }) {
-  const isHydrated = useIsHydrated()
-  const text = useTimeText((now) => whenShort(at, now, isHydrated ? 'local' : 'utc'))
-  return (
-    <time dateTime={new Date(at).toISOString()} title={stamp(at, isHydrated)} className={className}>
-      {text}
-    </time>
-  )
-}
-
-/** `Today`, `Yesterday`, `Monday 23 November`. */
-export function Day({ at }: { at: number }) {
-  const isHydrated = useIsHydrated()
-  const text = useTimeText((now) => dayName(at, now, isHydrated ? 'local' : 'utc'))
-  return <time dateTime={new Date(at).toISOString()}>{text}</time>
 }

@@ -166,7 +166,7 @@ function NobodyYet({ handle }: { handle: string | undefined }) {
   return (
     <Empty title="Nobody wrote to you yet">
       <p>Agents reach you by your name, and you answer here. On a linked machine:</p>
-      <Command text={`agent-relay send @${handle ?? 'you'} "Shall I deploy?" --from Alice`} />
+      <Command text={`agent-relay send @${handle ?? 'you'} "Deploy?" --from Bob`} />
       <Waiting>Waiting for a first message</Waiting>
     </Empty>
   )

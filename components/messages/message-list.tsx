@@ -7,8 +7,8 @@ import { duration, plural } from '../format/format.ts'
 import { Age, Clock } from '../format/time.tsx'
 import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
 import { cn } from '../ui/cn.ts'
+import { troubleOf } from './trouble.ts'
 import { useWindow } from './use-window.ts'
-import { troubleOf } from './way.ts'
 
 /** The names get what the other columns do not need; beside an opened message the time does without its thousandths. */
 const wide = 'sm:grid-cols-[108px_minmax(0,1fr)_116px_112px_76px]'

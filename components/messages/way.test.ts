@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { titleOf, troubleOf, whyOf } from './way.ts'
+import { troubleOf } from './trouble.ts'
+import { titleOf, whyOf } from './way.ts'
 
 const message = {
   state: 'accepted',

@@ -42,11 +42,3 @@ function toldOf({ from, reason }: Way): string {
   if (!isAgent(from)) return `${from} sees it in the inbox.`
   return reason === 'KEY_REVOKED' ? '' : `${from} was told.`
 }
-
-/** For lists: what a message that has not arrived waits for, or why it will not; null when it arrived. */
-export function troubleOf(way: Way): string | null {
-  if (way.state === 'failed') return failureSentence(way.reason)
-  if (way.state === 'queued') return `on the disk of ${way.fromMachine}`
-  if (way.state === 'stored') return `waits for ${way.toMachine}`
-  return null
-}
