@@ -186,8 +186,10 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       said++
     },
     returned(machine: string, batch: ReturnBatch): void {
-      // A hole that only a lost disk could fill is asked for ever less often, until its messages expire.
-      const isVain = batch.gaps.every((gap) => !isLive(gap.to, gap.outboxEpoch))
+      // A hole that only a lost disk could fill, or a machine that lost the name, is asked for ever less often until it expires.
+      const isVain = batch.gaps.every(
+        ({ to, outboxEpoch, stream }) => !isLive(to, outboxEpoch) || homes.has(stream.split('>')[0] ?? ''),
+      )
       if (batch.acks.length + batch.receipts.length + (batch.heard?.length ?? 0) > 0 || !isVain) said++
       for (const { to, outboxEpoch, stream, upTo } of batch.acks) {
         const next = diskOf(machine).marks.get(markKey(to, outboxEpoch, stream)) ?? 0
@@ -196,6 +198,8 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       }
     },
     isLive,
+    /** Whether its sender was told that it failed: then nobody has to take it out of a mailbox. */
+    isFailed: (id: string): boolean => (messages.get(id)?.notices ?? 0) > 0,
     /** A daemon runs under this outbox epoch. */
     starts(machine: string, epoch: string): void {
       diskOf(machine).epoch = epoch

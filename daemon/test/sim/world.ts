@@ -242,9 +242,11 @@ function restless({ plane, oracle, machines, agents }: World): string | undefine
       if (waiting.length > 0) return `${waiting.length} messages wait for ${agent.name} on ${machine.id}`
     }
   }
-  const mail = plane.mailbox
-    .all()
-    .filter((item) => item.kind === 'return' || oracle.isLive(item.envelope.from.machine, item.envelope.outboxEpoch))
+  const mail = plane.mailbox.all().filter((item) => {
+    if (item.kind === 'return') return true
+    const { id, from, outboxEpoch } = item.envelope
+    return oracle.isLive(from.machine, outboxEpoch) && !oracle.isFailed(id)
+  })
   return mail.length > 0 ? `${mail.length} items wait in the mailbox` : undefined
 }
 
