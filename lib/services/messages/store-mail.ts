@@ -15,8 +15,10 @@ const returnLifetimeMs = 7 * 86_400_000
 /** Rows and bytes of one statement: a second one costs little, and one with all of a busy moment would hold up the rest. */
 const sliceRows = 1_000
 const sliceBytes = 8 * 1024 * 1024
-/** A repeat expires when the first copy did, give or take what a sender's clock lost while its lid was closed. */
-const repeatDriftMs = 86_400_000
+/** A repeat expires when the first copy does, or later by what its sender's clock lost while the lid was closed … */
+const repeatLaterMs = 86_400_000
+/** … or earlier by what the first copy took longer on its way. */
+const repeatEarlierMs = 3_600_000
 /** SQLSTATE check_violation; the mailbox has no check but that there is a partition. */
 const noPartition = '23514'
 
@@ -152,8 +154,8 @@ async function insertWhereDaysAre(db: Db, rows: Row[]): Promise<string[]> {
  */
 async function insert(db: Db, rows: Row[]): Promise<string[]> {
   const ends = rows.map(({ expires }) => Date.parse(expires))
-  const from = new Date(Math.min(...ends) - repeatDriftMs).toISOString()
-  const to = new Date(Math.max(...ends) + repeatDriftMs).toISOString()
+  const from = new Date(Math.min(...ends) - repeatLaterMs).toISOString()
+  const to = new Date(Math.max(...ends) + repeatEarlierMs).toISOString()
   const refused = await db.$queryRaw<{ id: string }[]>`
     WITH item AS MATERIALIZED (
       SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(
