@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { builtCli } from './built-cli.ts'
 import type { Machine } from './machine.ts'
 import { verdict } from './oracle.ts'
-import { paced, within } from './program.ts'
+import { limits, paced, within } from './program.ts'
 import { withScene } from './scene.ts'
 import { dialSilently } from './silent-machine.ts'
 import { startTraffic } from './traffic.ts'
@@ -16,13 +16,11 @@ const cli = builtCli()
 const SWEEP_MS = 5_000
 /** A busy computer, in real time. */
 const SLACK_MS = 2_500
-const TEST_MS = 90_000 + paced(4 * HEARTBEAT_DEAD_MS)
+const options = limits(4 * HEARTBEAT_DEAD_MS)
 
 test(
   'a control plane that only answers pings is given up within 40 s, and what it swallowed is sent again',
-  {
-    timeout: TEST_MS,
-  },
+  options,
   () =>
     withScene({ cli: cli(), cast: { alpha: ['Alice'], beta: ['Bob'] } }, async (scene) => {
       const { proxy, daemon } = scene.machine('beta')
@@ -46,9 +44,7 @@ test(
 
 test(
   'a machine that only answers pings is dropped within 45 s, and what comes for it then waits in its mailbox',
-  {
-    timeout: TEST_MS,
-  },
+  options,
   () =>
     withScene({ cli: cli(), cast: { alpha: ['Alice'], beta: ['Bob'] } }, async (scene) => {
       const beta = scene.machine('beta')

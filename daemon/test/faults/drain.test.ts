@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { builtCli } from './built-cli.ts'
 import { verdict } from './oracle.ts'
-import { within } from './program.ts'
+import { limits, within } from './program.ts'
 import { withScene } from './scene.ts'
 
 const cli = builtCli()
@@ -13,9 +13,7 @@ const DRAINED_MS = 30_000
 
 test(
   '5,000 messages that waited for a machine are with its agent in order within 30 s of its waking',
-  {
-    timeout: 180_000,
-  },
+  limits(0, DRAINED_MS),
   () =>
     withScene({ cli: cli(), cast: { alpha: SENDERS, beta: ['Bob'] } }, async (scene) => {
       const bob = scene.agent('Bob')

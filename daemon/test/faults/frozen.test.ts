@@ -3,13 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { builtCli } from './built-cli.ts'
 import { verdict } from './oracle.ts'
-import { type Program, paced } from './program.ts'
+import { limits, type Program, paced } from './program.ts'
 import { type Scene, withScene } from './scene.ts'
 import { startTraffic } from './traffic.ts'
 
 const cli = builtCli()
 const FROZEN_MS = 60_000
-const TEST_MS = 90_000 + paced(3 * FROZEN_MS)
 
 const parts: Record<string, (scene: Scene) => Program> = {
   sender: (scene) => scene.machine('alpha').daemon,
@@ -18,7 +17,7 @@ const parts: Record<string, (scene: Scene) => Program> = {
 }
 
 for (const [name, partOf] of Object.entries(parts))
-  test(`a ${name} frozen for a minute goes on as if nothing had been`, { timeout: TEST_MS }, () =>
+  test(`a ${name} frozen for a minute goes on as if nothing had been`, limits(3 * FROZEN_MS), () =>
     withScene({ cli: cli(), cast: { alpha: ['Alice', 'Ann'], beta: ['Bob'] } }, async (scene) => {
       const part = partOf(scene)
       const traffic = startTraffic(scene, 60)

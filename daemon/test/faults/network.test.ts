@@ -4,14 +4,14 @@ import { HEARTBEAT_DEAD_MS } from '@agent-relay/protocol'
 import { expect, test } from 'vitest'
 import { builtCli } from './built-cli.ts'
 import { verdict } from './oracle.ts'
-import { paced, within } from './program.ts'
+import { limits, paced, within } from './program.ts'
 import type { Weather } from './pump.ts'
 import { type Scene, withScene } from './scene.ts'
 import { breakWays, startTraffic } from './traffic.ts'
 
 const cli = builtCli()
 const cast = { alpha: ['Alice', 'Ann'], beta: ['Bob'] }
-const TEST_MS = 120_000 + paced(6 * HEARTBEAT_DEAD_MS)
+const options = limits(6 * HEARTBEAT_DEAD_MS)
 const COUNT = 60
 /** A write for every byte is much work: fewer messages, and the same bytes of each. */
 const QUIET_TALK = { count: 15, everyMs: 250 }
@@ -33,14 +33,14 @@ const weathers: Record<string, Weather> = {
 }
 
 for (const [name, weather] of Object.entries(weathers))
-  test(`a machine ${name} gets and sends everything once and in order`, { timeout: TEST_MS }, () =>
+  test(`a machine ${name} gets and sends everything once and in order`, options, () =>
     withScene({ cli: cli(), cast }, async (scene) => {
       for (const { proxy } of scene.machines) proxy.weather = weather
       expect(await talk(scene, weather.sliceBytes === undefined ? {} : QUIET_TALK)).toEqual([])
     }),
   )
 
-test('connections that are reset in the middle, again and again, lose nothing', { timeout: TEST_MS }, () =>
+test('connections that are reset in the middle, again and again, lose nothing', options, () =>
   withScene({ cli: cli(), cast, luck: 0.1 }, async (scene) => {
     const weather = breakWays(scene)
     const before = scene.machine('beta').proxy.taken
@@ -56,7 +56,7 @@ test('connections that are reset in the middle, again and again, lose nothing', 
   }),
 )
 
-test('a connection that the other side has half closed is opened anew at once', { timeout: TEST_MS }, () =>
+test('a connection that the other side has half closed is opened anew at once', options, () =>
   withScene({ cli: cli(), cast, luck: 0.1 }, async (scene) => {
     const { proxy } = scene.machine('beta')
     const { taken } = proxy
@@ -74,9 +74,7 @@ test('a connection that the other side has half closed is opened anew at once', 
 
 test(
   'a half-open connection (bytes go in, nothing comes out) is given up in 40 s, and what fell into it is sent again',
-  {
-    timeout: TEST_MS,
-  },
+  options,
   () =>
     withScene({ cli: cli(), cast, luck: 0.1 }, async (scene) => {
       const beta = scene.machine('beta')

@@ -10,7 +10,7 @@ import { nameKey } from '@agent-relay/protocol'
 import { createReader, type StoredMessage } from '../../src/store/reader.ts'
 import { type Agent, type Attempt, keyOf } from './agent.ts'
 import { asking } from './machine.ts'
-import { within } from './program.ts'
+import { QUIET_MS, within } from './program.ts'
 import type { Scene } from './scene.ts'
 
 /** From whom the daemon's own notices come. */
@@ -18,7 +18,7 @@ const RELAY = '[relay]'
 const LOOK_MS = 50
 
 /** Waits until nothing moves any more and says what is wrong then; empty when all is well. Everything runs and is healed. */
-export async function verdict(scene: Scene, quietMs = 60_000): Promise<string[]> {
+export async function verdict(scene: Scene, quietMs = QUIET_MS): Promise<string[]> {
   const stuck = await within(quietMs, quiet(scene), () => 'quiet').then(
     () => [],
     async () => [`not quiet within ${quietMs} ms`, ...(await leftovers(scene))],

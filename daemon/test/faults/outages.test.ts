@@ -8,7 +8,7 @@ import type { Attempt } from './agent.ts'
 import { builtCli } from './built-cli.ts'
 import { verdict } from './oracle.ts'
 import { signalPostgres } from './postgres-processes.ts'
-import { paced, within } from './program.ts'
+import { limits, paced, within } from './program.ts'
 import { type Scene, withScene } from './scene.ts'
 import { startTraffic } from './traffic.ts'
 
@@ -19,7 +19,6 @@ const CUT_MS = HEARTBEAT_DEAD_MS + LEASE_MS
 const POSTGRES_AWAY_MS = 30_000
 /** Readiness gives the database two seconds, whatever the pace. */
 const NOTICED_MS = 5_000
-const TEST_MS = 120_000 + paced(4 * CUT_MS)
 
 const since = (scene: Scene, at: number): Attempt[] =>
   scene.agents.flatMap(({ attempts }) => attempts.filter((attempt) => attempt.askedAt >= at))
@@ -32,7 +31,7 @@ async function untilReady(url: string, isWanted: boolean): Promise<void> {
   }
 }
 
-test('the control plane cut off for minutes: sends go on, and everything arrives after it', { timeout: TEST_MS }, () =>
+test('the control plane cut off for minutes: sends go on, and everything arrives after it', limits(4 * CUT_MS), () =>
   withScene({ cli: cli(), cast }, async (scene) => {
     const traffic = startTraffic(scene, 50)
     for (const { proxy } of scene.machines) proxy.cut()
@@ -68,7 +67,7 @@ const absences: Record<string, Absence> = {
 }
 
 for (const [which, { begin, end }] of Object.entries(absences))
-  test(`a Postgres ${which}: machines that are here go on, and nothing is called stored`, { timeout: TEST_MS }, () =>
+  test(`a Postgres ${which}: machines that are here go on, and nothing is called stored`, limits(4 * CUT_MS), () =>
     withScene({ cli: cli(), cast: { ...cast, gamma: ['Gina'] }, hasOwnPostgres: true }, async (scene) => {
       const [alice, gina] = [scene.agent('Alice'), scene.agent('Gina')]
       const traffic = startTraffic(scene, 50)

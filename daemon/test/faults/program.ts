@@ -17,6 +17,13 @@ export const PACE = Number(process.env.FAULT_PACE ?? 10)
 const since = Date.now()
 /** So many ms of the programs' clocks, in real ms. */
 export const paced = (ms: number): number => ms / PACE
+/** How long everything may take to become quiet: a retry, a reconnect, an engine ping, and a computer with other things to do. */
+export const QUIET_MS = 60_000 + paced(120_000)
+
+/** The options of a test: for its scene and its quiet, for `ms` of the programs' clocks, and for `realMs` more. */
+export const limits = (ms: number, realMs = 0): { timeout: number } => ({
+  timeout: 120_000 + QUIET_MS + paced(ms) + realMs,
+})
 
 export type Program = {
   readonly pid: number
