@@ -139,7 +139,9 @@ const columnsOf = (org: string): Column<AgentRow>[] => [
           {agent.name}
         </Link>
         {agent.isPerson && <span className="truncate text-sm text-fg-3">a person</span>}
-        {!agent.isHeld && !agent.isPerson && <span className="truncate text-sm text-fg-3 max-sm:hidden">name is free</span>}
+        {!agent.isHeld && !agent.isPerson && (
+          <span className="truncate text-sm text-fg-3 max-sm:hidden">name is free</span>
+        )}
       </span>
     ),
   },

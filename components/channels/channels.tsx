@@ -58,7 +58,11 @@ export function Channels({ org }: { org: string }) {
     <>
       <PageBar
         title="Channels"
-        fact={channels.data && !isEmpty && `${plural(channels.data.length, 'channel')}, ${joined === 0 ? 'none' : count(joined)} joined`}
+        fact={
+          channels.data &&
+          !isEmpty &&
+          `${plural(channels.data.length, 'channel')}, ${joined === 0 ? 'none' : count(joined)} joined`
+        }
       >
         <Button variant="primary" onClick={() => setCreating(true)} title="Create a channel (N)">
           <Plus aria-hidden size={14} />
