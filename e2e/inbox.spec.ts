@@ -182,6 +182,22 @@ test('to an agent that is away the page says so; it gets the message when it is 
   await expect(messages().last()).toContainText('injected')
 })
 
+test('what got no answer stays in the field, and is sent again from there', async () => {
+  const other = await page.context().newPage()
+  await other.goto('/o/acme/inbox?with=agent:bob')
+  await other.route('**/api/trpc/inbox.send*', (route) => route.abort())
+  const field = other.getByRole('textbox', { name: 'Message to Bob' })
+  await field.fill('once only')
+  await other.keyboard.press('Control+Enter')
+  await expect(other.getByRole('form', { name: 'Write to Bob' }).getByRole('alert')).toContainText('did not answer')
+  await expect(field).toHaveValue('once only')
+  await other.unroute('**/api/trpc/inbox.send*')
+  await other.getByRole('button', { name: /^Send again/ }).click()
+  await expect(other.getByRole('article').filter({ hasText: 'once only' })).toHaveCount(1)
+  await expect(field).toHaveValue('')
+  await other.close()
+})
+
 test('a long history loads upwards, and nothing moves while one reads in it', async ({ machine }) => {
   const alice = machine('alice-mbp')
   const lines = 'for i in $(seq 1 130); do echo "->relay:@alice line $i of many"; done; echo done; cat'
@@ -322,6 +338,24 @@ test('a channel is deleted after its consequences were said', async () => {
   await page.getByLabel('Name').fill('#release')
   await page.keyboard.press('Enter')
   await expect(page.getByRole('region', { name: 'Channel' })).toContainText('Made by @alice')
+})
+
+test('what cannot arrive any more says why, and nothing more can be sent there', async ({ machine }) => {
+  await page.goto('/o/acme/inbox?with=agent:bob')
+  await machine('bob-mbp').run(['down'])
+  await expect(page.getByText('Bob is offline')).toBeVisible()
+  await composer().fill('too late')
+  await page.keyboard.press('Control+Enter')
+  await expect(messages().last()).toContainText('stored')
+  await page.goto('/o/acme/machines')
+  await page.getByRole('button', { name: 'Revoke bob-mbp' }).click()
+  await page.getByRole('button', { name: 'Revoke the machine' }).click()
+  await expect(page.getByRole('row', { name: /bob-mbp/ })).toContainText('revoked')
+  await page.goto('/o/acme/inbox?with=agent:bob')
+  await expect(messages().last()).toContainText('Bob did not get it. The machine was revoked.')
+  await expect(messages().last().getByRole('button', { name: 'Send again' })).toHaveCount(0)
+  await expect(page.getByText('Bob is gone: its machine was revoked.')).toBeVisible()
+  await isAccessible()
 })
 
 test('no page complained on the way', () => {

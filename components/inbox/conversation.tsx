@@ -34,6 +34,7 @@ export function Conversation({ org, conversationKey, isForWriting, onClose }: Pr
   const messages = data?.rows ?? []
   const to = conversation ? addressOf(conversation) : addressOfKey(conversationKey)
   const newest = messages.at(-1)
+  const closed = conversation ? closedBecause(conversation) : null
   const channels = useQuery({
     ...useTRPC().channels.list.queryOptions({ org }),
     enabled: conversation?.kind === 'channel',
@@ -84,7 +85,9 @@ export function Conversation({ org, conversationKey, isForWriting, onClose }: Pr
           }
           onOlder={loadOlder}
           onReply={reply}
-          onAgain={({ body, thread, replyTo: answers }) => send({ body, thread, replyTo: answers })}
+          onAgain={
+            closed === null ? ({ body, thread, replyTo: answers }) => send({ body, thread, replyTo: answers }) : null
+          }
           onEnd={setAtEnd}
         />
       )}
@@ -96,7 +99,7 @@ export function Conversation({ org, conversationKey, isForWriting, onClose }: Pr
           onText={setText}
           replyTo={replyTo}
           onNoReply={() => setReplyTo(null)}
-          closed={conversation ? closedBecause(conversation) : null}
+          closed={closed}
           note={conversation ? noteOn(conversation, channel) : null}
           isSending={isSending}
           error={error}

@@ -24,7 +24,8 @@ type Props = {
   beginning: ReactNode
   onOlder: () => void
   onReply: (message: ConversationMessage) => void
-  onAgain: (message: ConversationMessage) => void
+  /** Null while nothing can be sent. */
+  onAgain: ((message: ConversationMessage) => void) | null
   /** Whether the newest message is in sight. */
   onEnd: (isAtEnd: boolean) => void
 }

@@ -12,7 +12,7 @@ import { Failures, ReceiptLine } from './receipt-line.tsx'
 
 export type ItemActions = {
   onReply: (message: ConversationMessage) => void
-  onAgain: (message: ConversationMessage) => void
+  onAgain: ((message: ConversationMessage) => void) | null
   /** Goes to the message that another one answers. */
   onShow: (id: string) => void
   /** Its body is about to grow or shrink. */
@@ -33,6 +33,7 @@ type Props = {
 /** One message: who and when, what, and how far it came when it is one's own. */
 export function MessageItem({ row, isCurrent, unreadFrom, answered, actions }: Props) {
   const { message, startsDay, continues, index } = row
+  const { onAgain } = actions
   const who = message.isMine ? 'You' : message.from
   const hasHead = !continues || unreadFrom > 0
   return (
@@ -90,7 +91,7 @@ export function MessageItem({ row, isCurrent, unreadFrom, answered, actions }: P
             {message.receipts !== null && <ReceiptLine receipts={message.receipts} />}
           </div>
           {message.receipts !== null && (
-            <Failures receipts={message.receipts} onAgain={message.isMine ? () => actions.onAgain(message) : null} />
+            <Failures receipts={message.receipts} onAgain={message.isMine && onAgain ? () => onAgain(message) : null} />
           )}
         </div>
         <button
