@@ -133,7 +133,7 @@ function Quote({ answered, onShow }: { answered: ConversationMessage | undefined
     <button
       type="button"
       onClick={onShow}
-      className="flex max-w-full items-center gap-1.5 border-l-2 border-line pl-2 text-left text-sm text-fg-3 hover:text-fg-2"
+      className="mb-0.5 flex max-w-full items-center gap-1.5 border-l-2 border-line pl-2 text-left text-sm text-fg-3 hover:text-fg-2"
     >
       <span className="shrink-0 font-medium">{answered.isMine ? 'You' : answered.from}</span>
       <span className="truncate">{visibleText(answered.body.slice(0, 200).replace(/\s+/g, ' '))}</span>

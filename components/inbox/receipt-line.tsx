@@ -8,7 +8,7 @@ const mark = (receipt: Receipts[number]) => ({ ...receipt, path: null, tookMs: n
 /** How far what a person wrote came; in a channel for whoever is furthest behind, with how many have it. */
 export function ReceiptLine({ receipts }: { receipts: Receipts }) {
   const summary = summaryOf(receipts)
-  if (!summary) return <span className="text-sm text-fg-3">no agent was in the channel</span>
+  if (!summary) return <span className="text-sm text-fg-3">to no agent</span>
   if (receipts.length === 1) return <ReceiptMark message={mark(summary.least)} />
   return (
     <details
