@@ -5,6 +5,7 @@
  */
 import { createDb, type Db } from '#lib/db/client.ts'
 import { type EmbeddedPostgres, startEmbedded } from '#lib/db/embedded/index.ts'
+import { isAlive } from '#lib/db/embedded/process.ts'
 import { migrate } from '#lib/db/migrate.ts'
 import type { Ctx, UserActor } from '#lib/services/context.ts'
 import { createMachineKey } from '#lib/services/machines/create-machine-key.ts'
@@ -77,6 +78,8 @@ process.on('message', async ({ id, ask, input }: Question) => {
   }
 })
 process.once('disconnect', async () => {
+  // A test that was killed may have left it stopped, and then it could not even end.
+  if (cluster !== undefined && isAlive(cluster.pid())) process.kill(cluster.pid(), 'SIGCONT')
   await db?.$disconnect()
   await Promise.allSettled([clone?.drop(), cluster?.stop()])
   process.exit(0)

@@ -4,7 +4,7 @@
  */
 import type { Message } from '@agent-relay/protocol'
 import { type Connection, openConnection } from '../../src/client/connection.ts'
-import { RelayError } from '../../src/errors.ts'
+import type { RelayError } from '../../src/errors.ts'
 import type { Bell } from './bell.ts'
 import type { Machine } from './machine.ts'
 
@@ -31,15 +31,11 @@ export type Agent = {
   readonly machine: Machine
   readonly attempts: Attempt[]
   readonly handedOver: HandOver[]
-  /** Ids whose mark the daemon confirmed. */
-  readonly marked: Set<string>
   /** Errors that no fault explains. */
   readonly troubles: string[]
   isHere(): boolean
   /** Asks the daemon to send; settles with its answer, whatever it is. Does nothing while the daemon is away. */
   send(to: Agent, sizeBytes?: number): Promise<Attempt | undefined>
-  /** From now on nothing that comes is marked, until called with false. */
-  holdMarks(isHeld: boolean): void
   close(): void
 }
 
@@ -55,17 +51,14 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
   const attempts: Attempt[] = []
   const counts = new Map<string, number>()
   const handedOver: HandOver[] = []
-  const marked = new Set<string>()
   const troubles: string[] = []
   let current: Connection | undefined
   let toMark: string[] = []
-  let isHeld = false
   let isClosed = false
 
   /** A daemon that was killed ends what was asked of it; anything else is a defect, here or there. */
   function note(error: unknown): void {
-    if (!(error instanceof RelayError) || !['DAEMON_DOWN', 'SHUTTING_DOWN'].includes(error.code))
-      troubles.push(`${name}: ${error}`)
+    if ((error as RelayError).code !== 'DAEMON_DOWN') troubles.push(`${name}: ${error}`)
   }
 
   async function join(): Promise<void> {
@@ -93,18 +86,12 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
     if (attempt !== undefined) attempt.arrivedAt ??= performance.now()
     bell.ring()
     toMark.push(message.id)
-    if (toMark.length === 1 && !isHeld) queueMicrotask(() => mark(connection))
+    if (toMark.length === 1) queueMicrotask(() => mark(connection))
   }
 
-  function mark(connection: Connection | undefined): void {
-    if (isHeld || connection === undefined) return
-    while (toMark.length > 0) {
-      const ids = toMark.splice(0, 1000)
-      connection.request('mark', { ids, state: 'seen' }).then(() => {
-        for (const id of ids) marked.add(id)
-        bell.ring()
-      }, note)
-    }
+  /** What came in one tick, by one request for each thousand. */
+  function mark(connection: Connection): void {
+    while (toMark.length > 0) connection.request('mark', { ids: toMark.splice(0, 1000), state: 'seen' }).catch(note)
   }
 
   machine.onReady(() => {
@@ -117,7 +104,6 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
     machine,
     attempts,
     handedOver,
-    marked,
     troubles,
     isHere: () => current !== undefined,
     async send(to, sizeBytes = 0) {
@@ -141,10 +127,6 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
       bell.ring()
       return attempt
     },
-    holdMarks(hold) {
-      isHeld = hold
-      if (!hold) mark(current)
-    },
     close() {
       isClosed = true
       current?.close()
@@ -152,8 +134,8 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
   }
 }
 
-/** A name of the other machine is unknown until both have connected once; an outbox may fill while nobody takes from it. */
-const REFUSALS = new Set(['UNKNOWN_ADDRESS', 'OUTBOX_FULL', 'SHUTTING_DOWN'])
+/** A name of the other machine is unknown until both have connected once; an outbox may be full while nobody takes from it. */
+const REFUSALS = new Set(['UNKNOWN_ADDRESS', 'OUTBOX_FULL'])
 
 /** Every attempt of this file, by what its message's body begins with. */
 const arrivals = new Map<string, Attempt>()
