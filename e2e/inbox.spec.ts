@@ -187,8 +187,12 @@ test('what got no answer stays in the field, and is sent again from there', asyn
   await other.goto('/o/acme/inbox?with=agent:bob')
   await other.route('**/api/trpc/inbox.send*', (route) => route.abort())
   const field = other.getByRole('textbox', { name: 'Message to Bob' })
-  await field.fill('once only')
-  await other.keyboard.press('Control+Enter')
+  // The page can be read before it listens: what is typed until then is not in the field.
+  await expect(async () => {
+    await field.fill('once only')
+    await expect(other.getByRole('button', { name: /^Send/ })).toBeEnabled({ timeout: 500 })
+  }).toPass()
+  await field.press('Control+Enter')
   await expect(other.getByRole('form', { name: 'Write to Bob' }).getByRole('alert')).toContainText('did not answer')
   await expect(field).toHaveValue('once only')
   await other.unroute('**/api/trpc/inbox.send*')
