@@ -2,6 +2,7 @@
  * The control plane as a process of its own without the pages, for tests that end, freeze or starve it: its sockets and its
  * readiness on PORT of this computer, over DATABASE_URL. Starts in half a second. Says over IPC when it is ready.
  */
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { env } from '#lib/env.ts'
@@ -15,6 +16,8 @@ import { onceTold } from '#lib/process/shutdown.ts'
 import { startRealtime } from '#lib/realtime/index.ts'
 
 const log = getLog()
+// Everything is loaded: with GATED it waits for a first message before it touches anything, so that it can take over at once.
+if (process.env.GATED === '1') await once(process, 'message')
 const http = createServer(async (request, response) => {
   if (request.url?.startsWith(`${paths.api.socket()}/`)) return
   if (request.url !== paths.api.ready()) return void response.writeHead(404).end()

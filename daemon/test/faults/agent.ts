@@ -39,15 +39,23 @@ export type Agent = {
   close(): void
 }
 
-type Options = {
+/** What all agents of a scene write down together. */
+export type Ledger = {
   /** Rings at everything that is written down. */
   bell: Bell
+  /** By what the message's body begins with. */
+  attempts: Map<string, Attempt>
+}
+
+type Options = {
+  ledger: Ledger
   /** Where it finds the daemon, when not at its own socket. */
   socket?: string
 }
 
 /** Registers whenever the machine's daemon answers. */
-export function makeAgent(machine: Machine, name: string, { bell, socket = machine.socket }: Options): Agent {
+export function makeAgent(machine: Machine, name: string, { ledger, socket = machine.socket }: Options): Agent {
+  const { bell } = ledger
   const attempts: Attempt[] = []
   const counts = new Map<string, number>()
   const handedOver: HandOver[] = []
@@ -82,7 +90,7 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
 
   function take(connection: Connection, message: Message, isRepeat: boolean): void {
     handedOver.push({ id: message.id, from: message.from, body: message.body, isRepeat })
-    const attempt = arrivals.get(keyOf(message.body))
+    const attempt = ledger.attempts.get(keyOf(message.body))
     if (attempt !== undefined) attempt.arrivedAt ??= performance.now()
     bell.ring()
     toMark.push(message.id)
@@ -115,7 +123,7 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
       const attempt: Attempt = { route, k, fate: 'asked', id: undefined, askedAt, arrivedAt: undefined }
       attempts.push(attempt)
       const key = `${route} ${k}`
-      arrivals.set(key, attempt)
+      ledger.attempts.set(key, attempt)
       try {
         const { id } = await current.request('send', { to: to.name, body: `${key} ${'x'.repeat(sizeBytes)}` })
         attempt.id = id
@@ -136,9 +144,6 @@ export function makeAgent(machine: Machine, name: string, { bell, socket = machi
 
 /** A name of the other machine is unknown until both have connected once; an outbox may be full while nobody takes from it. */
 const REFUSALS = new Set(['UNKNOWN_ADDRESS', 'OUTBOX_FULL'])
-
-/** Every attempt of this file, by what its message's body begins with. */
-const arrivals = new Map<string, Attempt>()
 
 /** Route and number, of a body. */
 export const keyOf = (body: string): string => body.split(' ', 2).join(' ')

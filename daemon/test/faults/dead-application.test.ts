@@ -18,7 +18,7 @@ const SWEEP_MS = 5_000
 const SLACK_MS = 2_500
 const options = limits(4 * HEARTBEAT_DEAD_MS)
 
-test(
+test.concurrent(
   'a control plane that only answers pings is given up within 40 s, and what it swallowed is sent again',
   options,
   () =>
@@ -42,7 +42,7 @@ test(
     }),
 )
 
-test(
+test.concurrent(
   'a machine that only answers pings is dropped within 45 s, and what comes for it then waits in its mailbox',
   options,
   () =>

@@ -17,7 +17,7 @@ const parts: Record<string, (scene: Scene) => Program> = {
 }
 
 for (const [name, partOf] of Object.entries(parts))
-  test(`a ${name} frozen for a minute goes on as if nothing had been`, limits(3 * FROZEN_MS), () =>
+  test.concurrent(`a ${name} frozen for a minute goes on as if nothing had been`, limits(3 * FROZEN_MS), () =>
     withScene({ cli: cli(), cast: { alpha: ['Alice', 'Ann'], beta: ['Bob'] } }, async (scene) => {
       const part = partOf(scene)
       const traffic = startTraffic(scene, 60)

@@ -12,13 +12,21 @@ export const killLimits = limits(0, 5_000 * RUNS)
 
 /**
  * Starts a victim and waits for its end, as often as asked for: every label as often as every other, at each passage in turn.
- * `start` gets where it is to be killed: `label:nth`.
+ * `prepare` gets where it is to be killed (`label:nth`), and gives how to let it run; called for the next while one runs.
  */
-export async function killAgainAndAgain(points: readonly string[], start: (point: string) => Program): Promise<void> {
-  for (let run = 0; run < RUNS; run++) {
-    const passage = PASSAGES[Math.floor(run / points.length) % PASSAGES.length]
-    const point = `${points[run % points.length]}:${passage}`
-    const victim = start(point)
+export async function killAgainAndAgain(
+  labels: readonly string[],
+  prepare: (point: string) => () => Program,
+): Promise<void> {
+  const points = Array.from({ length: RUNS }, (_, run) => {
+    const passage = PASSAGES[Math.floor(run / labels.length) % PASSAGES.length]
+    return `${labels[run % labels.length]}:${passage}`
+  })
+  let letRun = prepare(points[0] as string)
+  for (const [run, point] of points.entries()) {
+    const victim = letRun()
+    const next = points[run + 1]
+    if (next !== undefined) letRun = prepare(next)
     const { signal, code } = await within(
       REACHED_MS,
       victim.ended,

@@ -18,7 +18,7 @@ for (const [role, name] of Object.entries({ sender: 'alpha', recipient: 'beta' }
         const machine = scene.machine(name)
         const traffic = startTraffic(scene)
         await machine.daemon.kill()
-        await killAgainAndAgain(POINTS, (point) => machine.start({ point }))
+        await killAgainAndAgain(POINTS, (point) => () => machine.start({ point }))
         await machine.start().ready
         traffic.stop()
         expect(await verdict(scene)).toEqual([])

@@ -18,7 +18,7 @@ test(
       // Mailboxes fill and empty: without that their labels would be passed rarely.
       const weather = breakWays(scene)
       await plane.program.kill()
-      await killAgainAndAgain(points, (point) => plane.start({ point }))
+      await killAgainAndAgain(points, plane.prepare)
       await plane.start().ready
       weather.stop()
       traffic.stop()

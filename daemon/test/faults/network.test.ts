@@ -11,7 +11,9 @@ import { breakWays, startTraffic } from './traffic.ts'
 
 const cli = builtCli()
 const cast = { alpha: ['Alice', 'Ann'], beta: ['Bob'] }
-const options = limits(6 * HEARTBEAT_DEAD_MS)
+/** Ten waits of at most 3 s, which grow to that, and ten times twenty messages. */
+const RECONNECTS_MS = 120_000
+const options = limits(RECONNECTS_MS + 2 * HEARTBEAT_DEAD_MS)
 const COUNT = 60
 /** A write for every byte is much work: fewer messages, and the same bytes of each. */
 const QUIET_TALK = { count: 15, everyMs: 250 }
@@ -33,20 +35,20 @@ const weathers: Record<string, Weather> = {
 }
 
 for (const [name, weather] of Object.entries(weathers))
-  test(`a machine ${name} gets and sends everything once and in order`, options, () =>
+  test.concurrent(`a machine ${name} gets and sends everything once and in order`, options, () =>
     withScene({ cli: cli(), cast }, async (scene) => {
       for (const { proxy } of scene.machines) proxy.weather = weather
       expect(await talk(scene, weather.sliceBytes === undefined ? {} : QUIET_TALK)).toEqual([])
     }),
   )
 
-test('connections that are reset in the middle, again and again, lose nothing', options, () =>
+test.concurrent('connections that are reset in the middle, again and again, lose nothing', options, () =>
   withScene({ cli: cli(), cast, luck: 0.1 }, async (scene) => {
     const weather = breakWays(scene)
     const before = scene.machine('beta').proxy.taken
     const traffic = startTraffic(scene)
     await within(
-      60_000,
+      60_000 + paced(RECONNECTS_MS),
       scene.bell.until(() => scene.machine('beta').proxy.taken > before + 10),
       () => '10 resets',
     )
@@ -56,7 +58,7 @@ test('connections that are reset in the middle, again and again, lose nothing', 
   }),
 )
 
-test('a connection that the other side has half closed is opened anew at once', options, () =>
+test.concurrent('a connection that the other side has half closed is opened anew at once', options, () =>
   withScene({ cli: cli(), cast, luck: 0.1 }, async (scene) => {
     const { proxy } = scene.machine('beta')
     const { taken } = proxy
@@ -72,7 +74,7 @@ test('a connection that the other side has half closed is opened anew at once', 
   }),
 )
 
-test(
+test.concurrent(
   'a half-open connection (bytes go in, nothing comes out) is given up in 40 s, and what fell into it is sent again',
   options,
   () =>

@@ -31,22 +31,25 @@ async function untilReady(url: string, isWanted: boolean): Promise<void> {
   }
 }
 
-test('the control plane cut off for minutes: sends go on, and everything arrives after it', limits(4 * CUT_MS), () =>
-  withScene({ cli: cli(), cast }, async (scene) => {
-    const traffic = startTraffic(scene, 50)
-    for (const { proxy } of scene.machines) proxy.cut()
-    const cutAt = performance.now()
-    await delay(paced(CUT_MS))
-    const sent = since(scene, cutAt).filter(({ fate }) => fate === 'queued')
-    expect(sent.length).toBeGreaterThan(20)
-    expect(sent.filter(({ arrivedAt }) => arrivedAt !== undefined)).toEqual([])
-    for (const machine of scene.machines) expect((await machine.status()).control.state).not.toBe('connected')
-    for (const { proxy } of scene.machines) proxy.heal()
-    const isThere = () => sent.every(({ arrivedAt }) => arrivedAt !== undefined)
-    await within(paced(60_000) + 5_000, scene.bell.until(isThere), () => 'what was sent meanwhile has arrived')
-    traffic.stop()
-    expect(await verdict(scene)).toEqual([])
-  }),
+test.concurrent(
+  'the control plane cut off for minutes: sends go on, and everything arrives after it',
+  limits(4 * CUT_MS),
+  () =>
+    withScene({ cli: cli(), cast }, async (scene) => {
+      const traffic = startTraffic(scene, 50)
+      for (const { proxy } of scene.machines) proxy.cut()
+      const cutAt = performance.now()
+      await delay(paced(CUT_MS))
+      const sent = since(scene, cutAt).filter(({ fate }) => fate === 'queued')
+      expect(sent.length).toBeGreaterThan(20)
+      expect(sent.filter(({ arrivedAt }) => arrivedAt !== undefined)).toEqual([])
+      for (const machine of scene.machines) expect((await machine.status()).control.state).not.toBe('connected')
+      for (const { proxy } of scene.machines) proxy.heal()
+      const isThere = () => sent.every(({ arrivedAt }) => arrivedAt !== undefined)
+      await within(paced(60_000) + 5_000, scene.bell.until(isThere), () => 'what was sent meanwhile has arrived')
+      traffic.stop()
+      expect(await verdict(scene)).toEqual([])
+    }),
 )
 
 type Absence = { begin(scene: Scene): Promise<void>; end(scene: Scene): Promise<void> }
@@ -67,28 +70,31 @@ const absences: Record<string, Absence> = {
 }
 
 for (const [which, { begin, end }] of Object.entries(absences))
-  test(`a Postgres ${which}: machines that are here go on, and nothing is called stored`, limits(4 * CUT_MS), () =>
-    withScene({ cli: cli(), cast: { ...cast, gamma: ['Gina'] }, hasOwnPostgres: true }, async (scene) => {
-      const [alice, gina] = [scene.agent('Alice'), scene.agent('Gina')]
-      const traffic = startTraffic(scene, 50)
-      await untilReady(scene.plane.url, true)
-      await begin(scene)
-      const goneAt = performance.now()
-      // Whoever is away now can only be waited for in Postgres.
-      gina.machine.proxy.cut()
-      await within(NOTICED_MS, untilReady(scene.plane.url, false), () => 'readiness says no')
-      await delay(Math.max(0, goneAt + paced(POSTGRES_AWAY_MS) - performance.now()))
-      const live = since(scene, goneAt).filter(({ route }) => route === 'Alice>Bob' || route === 'Bob>Alice')
-      expect(live.filter(({ arrivedAt }) => arrivedAt !== undefined).length, 'live relay').toBeGreaterThan(10)
-      const parked = since(scene, goneAt).filter(({ route, fate }) => route === 'Alice>Gina' && fate === 'queued')
-      expect(parked.length).toBeGreaterThan(10)
-      expect(statesOf(alice.machine.db, parked), 'while Postgres is away').toEqual(['queued'])
-      await end(scene)
-      await within(NOTICED_MS + paced(60_000), untilReady(scene.plane.url, true), () => 'readiness says yes again')
-      gina.machine.proxy.heal()
-      traffic.stop()
-      expect(await verdict(scene)).toEqual([])
-    }),
+  test.concurrent(
+    `a Postgres ${which}: machines that are here go on, and nothing is called stored`,
+    limits(4 * CUT_MS),
+    () =>
+      withScene({ cli: cli(), cast: { ...cast, gamma: ['Gina'] }, hasOwnPostgres: true }, async (scene) => {
+        const [alice, gina] = [scene.agent('Alice'), scene.agent('Gina')]
+        const traffic = startTraffic(scene, 50)
+        await untilReady(scene.plane.url, true)
+        await begin(scene)
+        const goneAt = performance.now()
+        // Whoever is away now can only be waited for in Postgres.
+        gina.machine.proxy.cut()
+        await within(NOTICED_MS, untilReady(scene.plane.url, false), () => 'readiness says no')
+        await delay(Math.max(0, goneAt + paced(POSTGRES_AWAY_MS) - performance.now()))
+        const live = since(scene, goneAt).filter(({ route }) => route === 'Alice>Bob' || route === 'Bob>Alice')
+        expect(live.filter(({ arrivedAt }) => arrivedAt !== undefined).length, 'live relay').toBeGreaterThan(10)
+        const parked = since(scene, goneAt).filter(({ route, fate }) => route === 'Alice>Gina' && fate === 'queued')
+        expect(parked.length).toBeGreaterThan(10)
+        expect(statesOf(alice.machine.db, parked), 'while Postgres is away').toEqual(['queued'])
+        await end(scene)
+        await within(NOTICED_MS + paced(60_000), untilReady(scene.plane.url, true), () => 'readiness says yes again')
+        gina.machine.proxy.heal()
+        traffic.stop()
+        expect(await verdict(scene)).toEqual([])
+      }),
   )
 
 /** What the sender's disk says of these messages; each state once. */

@@ -59,8 +59,6 @@ function tellMemory() {
     const { heapUsed, external } = process.memoryUsage()
     process.send({ id, value: { keptBytes: heapUsed + external, residentBytes } })
   })
-  // A question that may come keeps no program alive.
-  process.channel.unref()
 }
 
 // What is killed would never write what it compiled.

@@ -34,6 +34,8 @@ export type Program = {
   signal(signal: NodeJS.Signals): void
   /** Lets go of its channel: an orderly program ends then. */
   end(): void
+  /** Lets a program go that waits for its first message. */
+  go(): void
   /** Asks over IPC; see lib/testing/stage-process.ts. */
   ask(question: string, input: unknown): Promise<unknown>
   /** After a collection of its garbage. */
@@ -109,6 +111,7 @@ export function startProgram(file: string, args: string[], options: ProgramOptio
     isAlive,
     signal: (signal) => void child.kill(signal),
     end: () => child.disconnect(),
+    go: () => void child.send('go'),
     ask,
     memory: async () => (await ask('memory', {})) as Memory,
     lastWords: () => said.join('\n'),

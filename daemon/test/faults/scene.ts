@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inject } from 'vitest'
-import { type Agent, makeAgent } from './agent.ts'
+import { type Agent, type Ledger, makeAgent } from './agent.ts'
 import { type Bell, makeBell } from './bell.ts'
 import { type Machine, makeMachine } from './machine.ts'
 import { PACE, type Program, startProgram, within } from './program.ts'
@@ -19,6 +19,8 @@ export type Plane = {
   readonly program: Program
   /** Starts it on its port; `ready` of it says when it serves. */
   start(options?: { point?: string }): Program
+  /** Starts one that waits, all loaded, until the function is called. `point` is where it is to be killed. */
+  prepare(point: string): () => Program
 }
 
 export type Scene = {
@@ -66,6 +68,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
   const folder = mkdtempSync(join(tmpdir(), 'relay-faults-'))
   const stage = startProgram('lib/testing/stage-process.ts', [], { pace: 1, isOrderly: true })
   const bell = makeBell()
+  const ledger: Ledger = { bell, attempts: new Map() }
   const atEnd: (() => void)[] = []
   const programs: Program[] = []
   const proxies: NetworkProxy[] = []
@@ -95,7 +98,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
       const linked = (await stage.ask('machine', { name })) as Parameters<typeof makeMachine>[0]['linked']
       const machine = makeMachine({ folder, cli, proxy, pace, luck, linked })
       machines.push(machine)
-      agents.push(...names.map((agent) => makeAgent(machine, agent, { bell })))
+      agents.push(...names.map((agent) => makeAgent(machine, agent, { ledger })))
     }
     await Promise.all(machines.map((machine) => machine.start().ready))
     const scene: Scene = {
@@ -105,7 +108,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
       agents,
       folder,
       addAgent(machine, name, socket) {
-        const agent = makeAgent(machine, name, { bell, socket })
+        const agent = makeAgent(machine, name, { ledger, socket })
         agents.push(agent)
         return agent
       },
@@ -146,6 +149,16 @@ const database = (isOwn: boolean): [string, unknown] =>
 async function makePlane(databaseUrl: string, pace: number, programs: Program[]): Promise<Plane & { port: number }> {
   const port = await freePort()
   let program: Program | undefined
+  const launch = (point: string | undefined, isGated: boolean): Program => {
+    const launched = startProgram('lib/testing/plane-process.ts', [], {
+      env: { DATABASE_URL: databaseUrl, PORT: String(port), LOG_LEVEL: 'warn', ...(isGated && { GATED: '1' }) },
+      point,
+      pace,
+      patienceMs: PATIENCE_MS,
+    })
+    programs.push(launched)
+    return launched
+  }
   return {
     port,
     url: `http://127.0.0.1:${port}`,
@@ -154,14 +167,16 @@ async function makePlane(databaseUrl: string, pace: number, programs: Program[])
       return program
     },
     start({ point } = {}) {
-      program = startProgram('lib/testing/plane-process.ts', [], {
-        env: { DATABASE_URL: databaseUrl, PORT: String(port), LOG_LEVEL: 'warn' },
-        point,
-        pace,
-        patienceMs: PATIENCE_MS,
-      })
-      programs.push(program)
+      program = launch(point, false)
       return program
+    },
+    prepare(point) {
+      const prepared = launch(point, true)
+      return () => {
+        prepared.go()
+        program = prepared
+        return prepared
+      }
     },
   }
 }
