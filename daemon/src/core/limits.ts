@@ -55,7 +55,7 @@ export const RECEIPT_MAX_MS = 600_000
  * and an end for senders of version 1, which never answer.
  */
 export const RECEIPT_TRIES = 10
-/** A receipt that came is answered with the next commit, at the latest after this: longer than a lazy commit waits. */
+/** Receipts that came are answered together after this: longer than a lazy commit waits, far shorter than anybody asks again. */
 export const HEARD_MS = 50
 
 /** How many failures, and settled dead letters, are remembered past the disk: far more than are under way at a time. */

@@ -182,11 +182,19 @@ test('a receipt is answered only when it is on disk, soon and with others', () =
   expect(alice.row(id)?.state).toBe('seen')
 })
 
-test('a turn that commits anyway answers at once', () => {
-  const { alice, id } = accepted()
-  alice.run(returnedBy(BOB.machine, { receipts: [{ id, state: 'injected', to: ME }] }))
-  alice.send('Carol')
-  expect(answers(alice)).toEqual([{ id, state: 'injected', to: BOB.machine }])
+test('turns that commit meanwhile answer nothing on their own: all of a moment goes in one frame', () => {
+  const alice = coreMachine()
+  const ids = [...alice.send('Bob'), ...alice.send('Bob')]
+  const upTo = { stream: 'alice>bob@m-bob', outboxEpoch: alice.state.outboxEpoch, upTo: 1, to: ME }
+  alice.run(returnedBy(BOB.machine, { acks: [upTo] }))
+  for (const id of ids) {
+    alice.run(returnedBy(BOB.machine, { receipts: [{ id, state: 'injected', to: ME }] }))
+    alice.send('Carol')
+  }
+  expect(answers(alice)).toEqual([])
+  alice.pass(HEARD_MS)
+  const frames = alice.take('return').map(({ batch }) => batch.heard?.map(({ id }) => id))
+  expect(frames).toEqual([ids])
 })
 
 test('a repeated receipt is answered again and changes nothing', () => {

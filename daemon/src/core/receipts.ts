@@ -165,12 +165,12 @@ export function noteHeard(state: State, from: string, { id, state: said }: Recei
 }
 
 /**
- * With a turn that commits anyway, or soon by itself. Every operation up to this turn is on disk before its effects go out.
- * Without a path nothing is said: the receipt comes again.
+ * Nobody waits for these, so those of a moment go together: a frame for each turn would cost as much as the messages. Every
+ * operation up to this turn is on disk before its effects go out. Without a path nothing is said: the receipt comes again.
  */
 export function answerReceipts(state: State, frames: Frames, turn: Turn): void {
   if (state.heard.size === 0) return
-  if (!turn.mustCommit && turn.now < state.hearAt) {
+  if (turn.now < state.hearAt) {
     wakeBy(state, state.hearAt)
     return
   }
