@@ -5,9 +5,12 @@
 import { z } from 'zod'
 import { Envelope, isPlainEnvelope, MachineId, MessageId } from './envelope.ts'
 import { WireError } from './errors.ts'
+import { LinkReport, ReachAnswer, ReachQuery, SignalIn, SignalOut } from './links.ts'
 import { AgentName, ChannelName, MachineName, Party, ProjectName } from './names.ts'
 import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
-import { AgentStatus, Roster, RosterDelta } from './roster.ts'
+import { prefixed } from './prefixed.ts'
+import { AgentStatus, Roster, RosterDelta, Signed } from './roster.ts'
+import { PublicKey, SealKeys } from './seal-key.ts'
 import { CONTROL_VERSION, OLDEST_CONTROL_VERSION } from './versions.ts'
 
 export const SOCKET_PATH = '/api/socket'
@@ -44,9 +47,7 @@ export type Challenge = z.infer<typeof Challenge>
 
 /** What the machine's Ed25519 key signs, as UTF-8: every part by its length, so no part can flow into another. */
 export function controlProofText(challenge: Challenge, bootId: string): string {
-  return ['agent-relay/control/v1', challenge.org, challenge.machineId, bootId, challenge.nonce]
-    .map((part) => `${part.length}:${part}`)
-    .join('')
+  return prefixed(['agent-relay/control/v1', challenge.org, challenge.machineId, bootId, challenge.nonce])
 }
 
 /** The acknowledgement of `challenge`. */
@@ -55,6 +56,10 @@ export const Proof = z.object({
   signature: z.string().max(200),
   /** base64url raw public key; must equal the registered one. */
   publicKey: z.string().max(100),
+  /** The keys to which messages for this machine are sealed from now on. Since version 3. */
+  seals: SealKeys.optional(),
+  /** The newest roster of this organization that it has seen; null when none. The next one it believes is not older. Since version 3. */
+  rosterVersion: z.int().nonnegative().nullable().optional(),
 })
 export type Proof = z.infer<typeof Proof>
 
@@ -68,6 +73,13 @@ export const Welcome = z.object({
   now: z.int(),
 })
 export type Welcome = z.infer<typeof Welcome>
+/** The same since version 3: the roster as the organization's control key signed it. */
+export const SignedWelcome = Welcome.omit({ roster: true }).extend({
+  /** base64url Ed25519. The first one that a machine is told is the one that it believes from then on. */
+  controlKey: PublicKey,
+  roster: Signed,
+})
+export type SignedWelcome = z.infer<typeof SignedWelcome>
 
 /** A name this machine holds or wants. `epoch` is the one it was granted before; null asks for a first one. */
 export const AgentClaim = z.object({
@@ -200,7 +212,11 @@ type Exchange = { input: z.ZodType; value: z.ZodType }
 
 /** Daemon → control plane: what each event carries, and the value of its answer. */
 export const machineFrames = {
-  heartbeat: { input: z.object({ at: z.number() }), value: z.object({ at: z.number(), now: z.int() }) },
+  heartbeat: {
+    input: z.object({ at: z.number() }),
+    /** `fresh`: a Freshness, since version 3. */
+    value: z.object({ at: z.number(), now: z.int(), fresh: Signed.optional() }),
+  },
   /** All names of this machine after a (re)connect: renews what it holds, claims what it wants, releases the rest. */
   'agents.sync': {
     input: z.object({ agents: z.array(AgentClaim).max(MAX_NAMES) }),
@@ -212,7 +228,15 @@ export const machineFrames = {
   'channels.join': { input: ChannelMembership, value: ChannelJoined },
   'channels.leave': { input: ChannelMembership, value: ChannelLeft },
   'channels.history': { input: ChannelHistoryQuery, value: ChannelHistory },
-  'roster.get': { input: z.object({}), value: Roster },
+  /** Signed since version 3. */
+  'roster.get': { input: z.object({}), value: z.union([Signed, Roster]) },
+  /** This machine changes the keys to which its messages are sealed. */
+  'keys.put': { input: z.object({ seals: SealKeys.min(1) }), value: Done },
+  /** Refused as NOT_CONNECTED when the other machine is not here. */
+  signal: { input: SignalOut, value: Done },
+  /** Links that changed; the whole list after a connect. */
+  links: { input: z.object({ links: z.array(LinkReport).max(MAX_BATCH), isWhole: z.boolean() }), value: Done },
+  'reach.check': { input: ReachQuery, value: ReachAnswer },
   relay: { input: RelayBatch, value: z.object({ results: z.array(RelayResult) }) },
   return: { input: ReturnBatch, value: Done },
   traces: { input: z.object({ traces: z.array(TraceReport).max(1000) }), value: Done },
@@ -222,20 +246,24 @@ export type MachineEvents = Events<typeof machineFrames>
 /** Control plane → daemon. */
 export type ControlEvents = {
   challenge: (challenge: Challenge, reply: (proof: Proof) => void) => void
-  welcome: (welcome: Welcome) => void
-  roster: (delta: RosterDelta) => void
+  /** Signed since version 3, as the roster's changes are. */
+  welcome: (welcome: Welcome | SignedWelcome) => void
+  roster: (delta: RosterDelta | Signed) => void
   /** Envelopes for this machine, live or from the mailbox. Answered by `return` after the commit, not by this frame's ack. */
   deliver: (batch: RelayBatch) => void
   returned: (returned: Returned) => void
-  /** The last word before the server closes the socket; `KEY_REVOKED` and `IDENTITY_MISMATCH` end reconnecting. */
+  /** Since version 3. */
+  signal: (signal: SignalIn) => void
+  /** The last word before the server closes the socket; `KEY_REVOKED`, `IDENTITY_MISMATCH` and `CLONED` end reconnecting. */
   goodbye: (error: WireError) => void
 }
 export const controlFrames = {
   challenge: Challenge,
-  welcome: Welcome,
-  roster: RosterDelta,
+  welcome: z.union([SignedWelcome, Welcome]),
+  roster: z.union([Signed, RosterDelta]),
   deliver: RelayBatch,
   returned: Returned,
+  signal: SignalIn,
   goodbye: WireError,
 } as const satisfies { [E in keyof ControlEvents]: z.ZodType<Parameters<ControlEvents[E]>[0]> }
 
@@ -246,7 +274,7 @@ type Events<F extends Record<string, Exchange>> = {
 /** Control plane → dashboard. A hint says what to refetch; it never carries state. */
 export const DashboardHint = z.object({
   org: z.string(),
-  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org', 'inbox', 'channels'])),
+  kinds: z.array(z.enum(['agents', 'machines', 'messages', 'org', 'inbox', 'channels', 'network'])),
 })
 export type DashboardHint = z.infer<typeof DashboardHint>
 export type DashboardServerEvents = { hint: (hint: DashboardHint) => void }

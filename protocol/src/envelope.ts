@@ -1,6 +1,8 @@
 /** One message on its way. The same bytes travel on every path, so a change of path changes nothing else. */
 import { z } from 'zod'
+import { MAX_BODY_BYTES } from './limits.ts'
 import { AGENT_NAME, AgentName, ChannelName, PROJECT_NAME, ProjectName, UserHandle } from './names.ts'
+import { SealKeyId } from './seal-key.ts'
 
 export const DAY_MS = 86_400_000
 /** A direct message waits a week for a sleeping laptop; a broadcast is stale after a day. */
@@ -41,6 +43,16 @@ export const Recipient = z.object({
 
 export const Priority = z.union([z.literal(0), z.literal(1), z.literal(2)])
 
+/** Names of the two machines' seal keys, and base64url of nonce (12 bytes), ciphertext and tag (16): protocol/crypto/seal.ts. */
+export const Sealed = z.object({
+  /** The sender's, by its first characters. */
+  by: SealKeyId,
+  /** The recipient's. */
+  to: SealKeyId,
+  data: z.string().regex(/^[A-Za-z0-9_-]*$/).min(39),
+})
+export type Sealed = z.infer<typeof Sealed>
+
 export const Envelope = z.object({
   v: z.literal(1),
   id: MessageId,
@@ -60,7 +72,10 @@ export const Envelope = z.object({
   /** The sender's wall clock in ms since 1970; for display only. */
   ts: z.int().nonnegative(),
   trace: z.string().min(1).max(64),
+  /** Empty when it is sealed. */
   body: z.string(),
+  /** The body, for the recipient's machine alone, bound to the other fields except `ttlMs`, which every holder counts down. */
+  sealed: Sealed.optional(),
   /** Its message failed at the sender after others of the stream were numbered: it fills its place and is shown to nobody. */
   isVoid: z.literal(true).optional(),
 })
@@ -92,6 +107,10 @@ export function isPlainEnvelope(value: unknown): value is Envelope {
     if (!isPlainId(e.replyTo)) return false
     optional++
   }
+  if (e.sealed !== undefined) {
+    if (!isPlainSealed(e.sealed)) return false
+    optional++
+  }
   return (
     // A field that is not read here makes one more, also one that is there and undefined.
     Object.keys(e).length === REQUIRED + optional &&
@@ -112,6 +131,23 @@ export function isPlainEnvelope(value: unknown): value is Envelope {
     typeof e.body === 'string'
   )
 }
+
+const KEY_ID = /^[A-Za-z0-9_-]{11}$/
+const BASE64URL = /^[A-Za-z0-9_-]*$/
+
+function isPlainSealed(sealed: unknown): boolean {
+  if (typeof sealed !== 'object' || sealed === null || Object.keys(sealed).length !== 3) return false
+  const { by, to, data } = sealed as Record<string, unknown>
+  const areIds = typeof by === 'string' && KEY_ID.test(by) && typeof to === 'string' && KEY_ID.test(to)
+  return areIds && typeof data === 'string' && data.length >= 39 && BASE64URL.test(data)
+}
+
+/** How much of a frame the envelope's body takes, in characters, sealed or not; near enough to its bytes for bounds. */
+export const payloadLength = ({ body, sealed }: Pick<Envelope, 'body' | 'sealed'>): number =>
+  body.length + (sealed === undefined ? 0 : sealed.data.length)
+
+/** The longest `sealed.data` there can be: a byte of kind, the largest body in its widest form, nonce and tag, in base64url. */
+export const MAX_SEALED_LENGTH = Math.ceil(((1 + 2 * MAX_BODY_BYTES + 28) * 4) / 3)
 
 function isPlainSender(from: unknown): boolean {
   if (typeof from !== 'object' || from === null || Object.keys(from).length !== 3) return false

@@ -32,6 +32,8 @@ export const ErrorCode = z.enum([
   'KEY_INVALID',
   'KEY_REVOKED',
   'IDENTITY_MISMATCH',
+  'CLONED',
+  'UNTRUSTED',
   'VERSION_UNSUPPORTED',
   'TIMEOUT',
   'SHUTTING_DOWN',
@@ -48,12 +50,18 @@ export const WireError = z.object({
 })
 export type WireError = z.infer<typeof WireError>
 
-/** Codes that version 1 does not know, and would take for a broken frame, with what it is told instead. */
-const inVersion1: Partial<Record<ErrorCode, ErrorCode>> = {
-  UNKNOWN_FRAME: 'BAD_REQUEST',
-  METHOD_NOT_ALLOWED: 'BAD_REQUEST',
-  UNSUPPORTED_MEDIA_TYPE: 'BAD_REQUEST',
+/** Codes that an older version does not know, and would take for a broken frame, with what it is told instead. */
+const since: Partial<Record<ErrorCode, { version: number; before: ErrorCode }>> = {
+  UNKNOWN_FRAME: { version: 2, before: 'BAD_REQUEST' },
+  METHOD_NOT_ALLOWED: { version: 2, before: 'BAD_REQUEST' },
+  UNSUPPORTED_MEDIA_TYPE: { version: 2, before: 'BAD_REQUEST' },
+  // It ends trying again, as it must.
+  CLONED: { version: 3, before: 'IDENTITY_MISMATCH' },
+  UNTRUSTED: { version: 3, before: 'FORBIDDEN' },
 }
 
 /** The code as a program that speaks this version knows it. */
-export const codeIn = (version: number, code: ErrorCode): ErrorCode => (version < 2 && inVersion1[code]) || code
+export const codeIn = (version: number, code: ErrorCode): ErrorCode => {
+  const known = since[code]
+  return known === undefined || version >= known.version ? code : known.before
+}

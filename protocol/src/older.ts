@@ -2,7 +2,7 @@
 import type { ReturnBatch } from './control.ts'
 import type { Envelope } from './envelope.ts'
 import { codeIn, type WireError } from './errors.ts'
-import type { Roster, RosterDelta } from './roster.ts'
+import type { Roster, RosterDelta, RosterMachine } from './roster.ts'
 
 export const errorIn = (version: number, error: WireError): WireError => {
   const code = codeIn(version, error.code)
@@ -10,16 +10,24 @@ export const errorIn = (version: number, error: WireError): WireError => {
 }
 
 export function rosterIn(version: number, roster: Roster): Roster {
-  if (version >= 2) return roster
-  const { cloud, people: _, channels: __, ...known } = roster
-  return { ...known, machines: known.machines.filter(({ id }) => id !== cloud) }
+  if (version >= 3) return roster
+  const { archive: _, ...second } = roster
+  const machines = roster.machines.map(withoutSeals)
+  if (version === 2) return { ...second, machines }
+  const { cloud, people: __, channels: ___, ...first } = second
+  return { ...first, machines: machines.filter(({ id }) => id !== cloud) }
 }
+
+const withoutSeals = ({ seals: _, ...machine }: RosterMachine): RosterMachine => machine
 
 /** A delta of people alone stays, empty: the version that it brings is the base of the next. */
 export function deltaIn(version: number, delta: RosterDelta): RosterDelta {
-  if (version >= 2) return delta
-  const { people: _, channels: __, ...known } = delta
-  return known
+  if (version >= 3) return delta
+  const { archive: _, ...second } = delta
+  const machines = delta.machines.map(withoutSeals)
+  if (version === 2) return { ...second, machines }
+  const { people: __, channels: ___, ...first } = second
+  return { ...first, machines }
 }
 
 /** To version 1 a person's message comes from the agent `dashboard` of the control plane's machine. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { MachineId } from './envelope.ts'
 import { AgentName, ChannelName, MachineName, ProjectName, UserHandle } from './names.ts'
+import { PublicKey, SealKeys, Signature } from './seal-key.ts'
 
 /** working, idle and waiting come from an adapter that knows; `online` when nothing better is known. */
 export const AgentStatus = z.enum(['online', 'working', 'idle', 'waiting', 'offline'])
@@ -15,6 +16,8 @@ export const RosterMachine = z.object({
   platform: z.string().max(40),
   version: z.string().max(40),
   publicKey: z.string().max(100).nullable(),
+  /** Newest first; a machine without any is too old to open sealed messages. Since version 3. */
+  seals: SealKeys.optional(),
   isOnline: z.boolean(),
   /** ms since 1970 on the control plane's clock. */
   lastSeenAt: z.int().nullable(),
@@ -56,6 +59,8 @@ export const Roster = z.object({
   cloud: MachineId.optional(),
   people: z.array(RosterPerson).optional(),
   channels: z.array(RosterChannel).optional(),
+  /** The X25519 key to which the organization's archive wants every body sealed too; null while it is off. Since version 3. */
+  archive: PublicKey.nullable().optional(),
 })
 export type Roster = z.infer<typeof Roster>
 
@@ -71,5 +76,24 @@ export const RosterDelta = z.object({
   /** All of them, when any of them changed. */
   people: z.array(RosterPerson).optional(),
   channels: z.array(RosterChannel).optional(),
+  /** When it changed. */
+  archive: PublicKey.nullable().optional(),
 })
 export type RosterDelta = z.infer<typeof RosterDelta>
+
+/**
+ * A text that the organization's control key signed, exactly as it was signed: no two programs have to agree on how to write
+ * JSON. `text` is a Roster, a RosterDelta or a Freshness; what is signed is signedText of it.
+ */
+export const Signed = z.object({ text: z.string(), signature: Signature })
+export type Signed = z.infer<typeof Signed>
+/** What the text is: a signature for one is none for another. */
+export type SignedKind = 'roster' | 'delta' | 'fresh'
+
+/** That this version was the organization's newest at `at`, ms since 1970 on the control plane's clock. */
+export const Freshness = z.object({ org: z.string(), version: z.int().nonnegative(), at: z.int().nonnegative() })
+export type Freshness = z.infer<typeof Freshness>
+
+/** Without a word from the control plane a roster is doubted after this, and after the second not used for links any more. */
+export const ROSTER_SOFT_MS = 15 * 60_000
+export const ROSTER_HARD_MS = 24 * 3_600_000

@@ -25,6 +25,11 @@ export const controlVersions: readonly Version[] = [
     added: 'answered receipts (`heard`), people, channels, and the control plane as a machine of the roster',
     frames: ['channels.join', 'channels.leave', 'channels.history'],
   },
+  {
+    v: 3,
+    added: 'signed rosters, sealed bodies, and signals between machines that look for a direct link',
+    frames: ['keys.put', 'signal', 'links', 'reach.check'],
+  },
 ]
 export const localVersions: readonly Version[] = [
   {
@@ -42,6 +47,11 @@ export const localVersions: readonly Version[] = [
       ...['history', 'read', 'dead', 'dead.retry', 'dead.drop'],
       ...['channels', 'channel.join', 'channel.leave', 'channel.history'],
     ],
+  },
+  {
+    v: 3,
+    added: 'how machines are linked: `ping`, `netcheck`, and links in `status`',
+    frames: ['ping', 'netcheck'],
   },
 ]
 
