@@ -51,7 +51,7 @@ export async function createSocketTransport(
 
   /** `run` until it gives a link. What it needs of the connection, it has; what is left of a failure is cleared away. */
   async function toLink(raw: Socket, run: (hold: Hold) => Promise<PeerLink>): Promise<PeerLink> {
-    const hold: Hold = { tls: undefined, link: undefined }
+    const hold: Hold = { raw, tls: undefined, link: undefined }
     sockets.add(raw)
     underWay.add(raw)
     raw.once('close', () => sockets.delete(raw))
@@ -74,6 +74,7 @@ export async function createSocketTransport(
       const link = createLink({ wire, proved, role, side, isPromised, onEnd: () => void links.delete(link) })
       hold.link = link
       links.add(link)
+      underWay.delete(hold.raw)
       const same = [...links].filter(({ machine }) => machine === link.machine)
       if (same.length > MAX_LINKS_OF_ONE) same[0]?.close('newer links took its place')
       if (!isPromised) side.opened(link)
@@ -81,22 +82,26 @@ export async function createSocketTransport(
     }
   }
 
-  async function asDialer(raw: Socket, hold: Hold, { machine, candidate }: Dial): Promise<PeerLink> {
-    const { socket, peerKey, binding } = await securely(raw, hold, 'dialer', placeOf(candidate))
+  async function asDialer(hold: Hold, { machine, candidate }: Dial): Promise<PeerLink> {
+    const { socket, peerKey, binding } = await securely(hold, 'dialer', placeOf(candidate))
     if (peerKey === undefined || peerKey !== side.publicKeyOf(machine))
       throw new RelayError(
         'IDENTITY_MISMATCH',
         `Another machine answered at ${placeOf(candidate)}, or one that is not machine ${machine} any more.`,
       )
     const wire = await connectSocket(socket).catch((error: Error) => {
-      throw new RelayError('UNAVAILABLE', `${placeOf(candidate)} took no link: ${error.message}.`, { cause: error })
+      throw new RelayError(
+        'UNAVAILABLE',
+        `${placeOf(candidate)} took no link (${error.message}): it may not know this machine yet.`,
+        { cause: error },
+      )
     })
     const dialing = handshakes.dial({ machine, path: candidate.kind }, { nonce: newNonce(), binding, peerKey })
     return dialOver(wire, dialing, linkOf(hold, wire, { role: 'dialer', isPromised: true }))
   }
 
-  async function asListener(raw: Socket, hold: Hold, expects?: string): Promise<PeerLink> {
-    const { socket, peerKey, binding } = await securely(raw, hold, 'listener', raw.remoteAddress ?? '')
+  async function asListener(hold: Hold, expects?: string): Promise<PeerLink> {
+    const { socket, peerKey, binding } = await securely(hold, 'listener', hold.raw.remoteAddress ?? '')
     if (peerKey === undefined) throw new RelayError('FORBIDDEN', 'It showed no certificate of a machine.')
     const machine = side.machineOf(peerKey)
     if (machine === undefined) meetStranger()
@@ -110,8 +115,8 @@ export async function createSocketTransport(
     return answerOver(wire, listening, linkOf(hold, wire, { role: 'listener', isPromised: expects !== undefined }))
   }
 
-  async function securely(raw: Socket, hold: Hold, role: PeerLink['role'], place: string): Promise<Secured> {
-    const secured = await secure(raw, role, context).catch((error: Error) => {
+  async function securely(hold: Hold, role: PeerLink['role'], place: string): Promise<Secured> {
+    const secured = await secure(hold.raw, role, context).catch((error: Error) => {
       throw new RelayError('UNAVAILABLE', `${place} does not speak as a daemon does: ${error.message}.`, {
         cause: error,
       })
@@ -133,7 +138,7 @@ export async function createSocketTransport(
     const leave = halfOpen.enter(host, () => raw.destroy())
     const attempt = createAttempt(raw, { lost: () => left, givenUp: () => left })
     try {
-      await toLink(raw, (hold) => attempt.within(PEER_HANDSHAKE_MS, asListener(raw, hold), () => tooSlow))
+      await toLink(raw, (hold) => attempt.within(PEER_HANDSHAKE_MS, asListener(hold), () => tooSlow))
     } catch (error) {
       refused?.({ why: (error as Error).message, host })
     } finally {
@@ -159,7 +164,7 @@ export async function createSocketTransport(
       const connected = new Promise<void>((resolve) => raw.once('connect', resolve))
       await attempt.within(timeoutMs, connected, () => timedOut(place, timeoutMs))
       isConnected = true
-      const proving = role === 'dialer' ? asDialer(raw, hold, wanted) : asListener(raw, hold, machine)
+      const proving = role === 'dialer' ? asDialer(hold, wanted) : asListener(hold, machine)
       return attempt.within(PEER_HANDSHAKE_MS, proving, () => unproved(place))
     })
   }
@@ -186,7 +191,7 @@ export async function createSocketTransport(
 }
 
 /** What a connection has become so far. */
-type Hold = { tls: Secured['socket'] | undefined; link: PeerLink | undefined }
+type Hold = { raw: Socket; tls: Secured['socket'] | undefined; link: PeerLink | undefined }
 
 const newNonce = (): string => randomBytes(32).toString('base64url')
 
