@@ -23,6 +23,7 @@ export const paths = {
     ready: () => '/api/ready',
     trpc: () => '/api/trpc',
     socket: () => '/api/socket',
+    reflect: () => '/api/reflect',
     package: () => '/agent-relay.tgz',
   },
 } as const
