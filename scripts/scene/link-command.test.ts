@@ -1,7 +1,7 @@
 /** `agent-relay link` and `unlink` as real processes against the control plane's own REST endpoints and Postgres. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -105,7 +105,10 @@ test('a person approves the code, and the machine is linked, says to what, and l
     code: 1,
     said: expect.stringMatching(/alice-mbp is linked to Acme \(acme\) at .*agent-relay unlink$/),
   })
+  const identity = path.join(folder, 'home/identity.key')
+  expect(existsSync(identity)).toBe(true)
   expect(await relay(['unlink']).end).toMatchObject({ code: 0, out: expect.stringContaining('alice-mbp left Acme') })
+  expect(existsSync(identity)).toBe(false)
   expect(config()).toEqual({ v: 1, link: null })
   expect(await plane.database.db.machine.findUniqueOrThrow({ where: { id: machine.id } })).toMatchObject({
     revokedAt: expect.any(Date),

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { unlinkRemote } from '../cloud/link-flow.ts'
 import { RelayError } from '../errors.ts'
 import { readConfig, writeConfig } from '../home/config.ts'
@@ -28,6 +28,8 @@ export const command = defineCommand({
     try {
       const prover = { machineId: link.machine.id, identity: ensureIdentity(paths) }
       await unlinkRemote(link.url, { key: link.key, ...prover })
+      // Its machine is no more. By a key that two computers have of a copied home, they would stay one machine when linked anew.
+      rmSync(paths.identity, { force: true })
     } catch (error) {
       if (!(error instanceof RelayError)) throw error
       io.say(error.message)
