@@ -110,6 +110,7 @@ test('a person approves the code, and the machine is linked, says to what, and l
   expect(await relay(['unlink']).end).toMatchObject({ code: 0, out: expect.stringContaining('alice-mbp left Acme') })
   expect(existsSync(identity)).toBe(false)
   expect(config()).toEqual({ v: 1, link: null })
+  expect(existsSync(path.join(folder, 'home/identity.key')), 'linked again it is another machine').toBe(false)
   expect(await plane.database.db.machine.findUniqueOrThrow({ where: { id: machine.id } })).toMatchObject({
     revokedAt: expect.any(Date),
   })
@@ -184,4 +185,5 @@ test('unlinking while the control plane is away says what is left to do there', 
     said: expect.stringMatching(/Cannot reach http:\/\/127\.0\.0\.1:9.*\n.*revoke ci-4 at http/),
   })
   expect(config().link).toBeNull()
+  expect(existsSync(path.join(folder, 'home/identity.key')), 'it can become that machine again').toBe(true)
 })
