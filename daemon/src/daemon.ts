@@ -2,6 +2,7 @@
  * The daemon: run as a process of its own by `agent-relay up`, and the only file that knows everybody. With `--foreground` the
  * log also goes to stderr. It is ready when its socket answers; what keeps it from starting is one line on stderr and exit 1.
  */
+import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
 import { hasMail } from './core/state.ts'
@@ -15,7 +16,11 @@ import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
+import { createMail } from './service/mail.ts'
+import { netcheckView } from './service/netcheck.ts'
+import { relayOnly } from './service/peering.ts'
 import { historyMs, keepHistoryFor } from './service/retention.ts'
+import { createSealer } from './service/seals.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
 import { statusView } from './service/status.ts'
@@ -34,7 +39,7 @@ async function main(): Promise<void> {
   const paths = openHome(environment.home)
   const lock = lockHome(paths)
   const log = openLog(paths.log, environment.logLevel, process.argv.includes('--foreground'))
-  const stop = await start({ paths, log, keepMs })
+  const stop = await start({ paths, log, keepMs, isSealOff: environment.isSealOff })
   let isStopping = false
   const end = (reason: string): void => {
     if (isStopping) return
@@ -59,10 +64,16 @@ async function main(): Promise<void> {
 
 let stopRequested = (): void => undefined
 
-type Start = { paths: HomePaths; log: Log /** How long finished messages stay. */; keepMs: number }
+type Start = {
+  paths: HomePaths
+  log: Log
+  /** How long finished messages stay. */
+  keepMs: number
+  isSealOff: boolean
+}
 
 /** Opens everything in the order of need; gives back how to close it. */
-async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>> {
+async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Promise<void>> {
   const store = openStore(paths.db, { index: paths.search, warn: (text) => log.warn(text) })
   const clock = systemClock()
   try {
@@ -72,7 +83,19 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     log.warn('what the clocks said in the last run is not taken into account', { error })
   }
   const runHost = createRunHost()
-  const control = createControl({ paths, store, log, version, engine: () => service.engine })
+  const engine = () => service.engine
+  const sealer = createSealer({
+    paths,
+    log,
+    trust: () => control.trust(),
+    known: () => engine().state().roster,
+    putSeals: (seals) => control.putSeals(seals),
+    isOff: isSealOff,
+  })
+  const mail = createMail({ engine, sealer, log })
+  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
+  control.onTrust(sealer.trusted)
+  const peering = relayOnly()
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -83,6 +106,7 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     outward: control.outward,
     restored: control.restore,
     channels: control.channels,
+    peering,
     status: () =>
       statusView({
         version,
@@ -91,7 +115,16 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
         state: service.engine.state(),
         store,
         control,
+        links: peering.views(),
+        ...{ sealing: null, roster: null, rosterTrouble: null },
         now: service.engine.now(),
+      }),
+    netcheck: async () =>
+      netcheckView({
+        url: control.link()?.url ?? null,
+        facts: await peering.netcheck(),
+        control: control.view(),
+        interfaces: networkInterfaces(),
       }),
     reload: () => control.load(),
     shutdown: () => stopRequested(),
@@ -128,6 +161,7 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     await runHost.stop()
     await control.leave()
     control.stop()
+    sealer.stop()
     service.stop()
     markTime()
     await server.close()
