@@ -3,17 +3,19 @@ import type { Box, Point } from './place.ts'
 
 /** A line from border to border, bent over `bend`. */
 export type Curve = { from: Point; bend: Point; to: Point }
-/** `width` of the text beside the line, px. */
-export type Wanted = { id: string; a: string; b: string; labelWidth: number }
+/** `labelWidth` in px; null for a line without a label. */
+export type Wanted = { id: string; a: string; b: string; labelWidth: number | null }
 export type Drawn = { id: string; curve: Curve; path: string; label: Point | null }
 
 export const LABEL_HEIGHT = 22
 /** A line keeps this far from boxes that it does not lead to, px. */
 const CLEAR = 8
 /** How far a line may bend aside, in px, the straightest first; left before right. */
-const BENDS = [0, 24, -24, 48, -48, 72, -72, 96, -96, 120, -120, 150, -150, 180, -180, 220, -220]
+const BENDS = [0, 24, -24, 48, -48, 72, -72, 96, -96, 120, -120, 150, -150, 180, -180, 220, -220, 260, -260, 300, -300]
 /** Beyond this many lines they are drawn straight: going around would take longer than a person waits. */
 const MAX_BENT = 300
+/** A line ends this far before its box, px: there is a ring at its end. */
+export const RING = 3.5
 /** Where along a line its label may stand. */
 const SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74]
 
@@ -28,6 +30,7 @@ export function drawLines(boxes: ReadonlyMap<string, Box>, hub: Box, wanted: rea
   })
   const taken = [hub, ...boxes.values()]
   return lines.map(({ id, curve, path, labelWidth }) => {
+    if (labelWidth === null) return { id, curve, path, label: null }
     const size = { width: labelWidth, height: LABEL_HEIGHT }
     const label = SPOTS.map((t) => pointOn(curve, t)).find(({ x, y }) => {
       const box = { x: x - size.width / 2, y: y - size.height / 2, ...size }
@@ -69,11 +72,12 @@ function curveOf(a: Box, b: Box, bend: number): Curve {
 
 const middleOf = ({ x, y, width, height }: Box): Point => ({ x: x + width / 2, y: y + height / 2 })
 
-/** Where a line from the middle of the box to `towards` leaves it. */
+/** Where a line from the middle of the box to `towards` leaves it, with room for the ring. */
 function borderOf(box: Box, towards: Point): Point {
   const from = middleOf(box)
   const [dx, dy] = [towards.x - from.x, towards.y - from.y]
-  const t = Math.min(box.width / 2 / Math.abs(dx || 1e-9), box.height / 2 / Math.abs(dy || 1e-9), 1)
+  const half = { width: box.width / 2 + RING, height: box.height / 2 + RING }
+  const t = Math.min(half.width / Math.abs(dx || 1e-9), half.height / Math.abs(dy || 1e-9), 1)
   return { x: from.x + dx * t, y: from.y + dy * t }
 }
 

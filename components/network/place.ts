@@ -22,9 +22,10 @@ export const MAX_DRAWN = 60
 
 type Step = { columns: number; rows: number; scale: Scale }
 const STEPS: readonly Step[] = [
+  { columns: 1, rows: 1, scale: FULL },
   { columns: 2, rows: 1, scale: FULL },
   { columns: 2, rows: 2, scale: FULL },
-  { columns: 3, rows: 2, scale: FULL },
+  { columns: 2, rows: 3, scale: FULL },
   { columns: 3, rows: 4, scale: COMPACT },
   { columns: 4, rows: 4, scale: COMPACT },
   { columns: 4, rows: 6, scale: COMPACT },
