@@ -19,13 +19,17 @@ export const RING = 3.5
 /** Where along a line its label may stand. */
 const SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74]
 
+/** A line may swing so far out of the picture and no farther, px. */
+const OUTSIDE = 32
+
 /** Draws every line whose ends are there. A label that has no room of its own is left out. */
 export function drawLines(boxes: ReadonlyMap<string, Box>, hub: Box, wanted: readonly Wanted[]): Drawn[] {
+  const within = around([hub, ...boxes.values()])
   const lines = wanted.flatMap((line) => {
     const [a, b] = [boxes.get(line.a), boxes.get(line.b)]
     if (a === undefined || b === undefined) return []
     const others = [hub, ...boxes.values()].filter((box) => box !== a && box !== b)
-    const curve = wanted.length > MAX_BENT ? curveOf(a, b, 0) : bestCurve(a, b, others)
+    const curve = wanted.length > MAX_BENT ? curveOf(a, b, 0) : bestCurve(a, b, { others, within })
     return [{ ...line, curve, path: pathOf(curve) }]
   })
   const taken = [hub, ...boxes.values()]
@@ -47,12 +51,14 @@ export const straight = (a: Box, b: Box): string => {
   return `M${round(from.x)} ${round(from.y)}L${round(to.x)} ${round(to.y)}`
 }
 
-function bestCurve(a: Box, b: Box, others: readonly Box[]): Curve {
+type Obstacles = { others: readonly Box[]; within: Box }
+
+function bestCurve(a: Box, b: Box, { others, within }: Obstacles): Curve {
   let best = curveOf(a, b, 0)
   let fewest = Number.POSITIVE_INFINITY
   for (const bend of BENDS) {
     const curve = curveOf(a, b, bend)
-    const hits = others.filter((box) => crosses(curve, box)).length
+    const hits = others.filter((box) => crosses(curve, box)).length + Number(leaves(curve, within))
     if (hits >= fewest) continue
     best = curve
     fewest = hits
@@ -87,6 +93,25 @@ export function pointOn({ from, bend, to }: Curve, t: number): Point {
     x: u * u * from.x + 2 * u * t * bend.x + t * t * to.x,
     y: u * u * from.y + 2 * u * t * bend.y + t * t * to.y,
   }
+}
+
+/** The picture with what may be drawn around it. */
+function around(boxes: readonly Box[]): Box {
+  const [left, top] = [Math.min(...boxes.map(({ x }) => x)), Math.min(...boxes.map(({ y }) => y))]
+  const right = Math.max(...boxes.map(({ x, width }) => x + width))
+  const bottom = Math.max(...boxes.map(({ y, height }) => y + height))
+  return {
+    ...{ x: left - OUTSIDE, y: top - OUTSIDE },
+    ...{ width: right - left + 2 * OUTSIDE, height: bottom - top + 2 * OUTSIDE },
+  }
+}
+
+function leaves(curve: Curve, { x, y, width, height }: Box): boolean {
+  for (let i = 1; i < 16; i++) {
+    const at = pointOn(curve, i / 16)
+    if (at.x < x || at.x > x + width || at.y < y || at.y > y + height) return true
+  }
+  return false
 }
 
 function crosses(curve: Curve, box: Box): boolean {
