@@ -96,6 +96,10 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
   const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
   control.onTrust(sealer.trusted)
   const peering = relayOnly()
+  const sealing = () => {
+    const view = sealer.view()
+    return view !== null && isSealOff ? { ...view, mode: 'off' as const } : view
+  }
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -116,7 +120,7 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
         store,
         control,
         links: peering.views(),
-        ...{ sealing: null, roster: null, rosterTrouble: null },
+        sealing: sealing(),
         now: service.engine.now(),
       }),
     netcheck: async () =>

@@ -40,7 +40,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
-        ...{ links: peering.views(), sealing: null, roster: null, rosterTrouble: null },
+        ...{ links: peering.views(), sealing: sealer.view() },
       }),
     peering,
     netcheck: async () =>
