@@ -2,6 +2,7 @@
  * The daemon: run as a process of its own by `agent-relay up`, and the only file that knows everybody. With `--foreground` the
  * log also goes to stderr. It is ready when its socket answers; what keeps it from starting is one line on stderr and exit 1.
  */
+import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
 import { hasMail } from './core/state.ts'
@@ -16,6 +17,8 @@ import { type Log, openLog } from './log.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
 import { createMail } from './service/mail.ts'
+import { netcheckView } from './service/netcheck.ts'
+import { relayOnly } from './service/peering.ts'
 import { historyMs, keepHistoryFor } from './service/retention.ts'
 import { createSealer } from './service/seals.ts'
 import { createService } from './service/service.ts'
@@ -92,6 +95,7 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
   const mail = createMail({ engine, sealer, log })
   const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
   control.onTrust(sealer.trusted)
+  const peering = relayOnly()
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -102,6 +106,7 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
     outward: control.outward,
     restored: control.restore,
     channels: control.channels,
+    peering,
     status: () =>
       statusView({
         version,
@@ -110,7 +115,16 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
         state: service.engine.state(),
         store,
         control,
+        links: peering.views(),
+        ...{ sealing: null, roster: null, rosterTrouble: null },
         now: service.engine.now(),
+      }),
+    netcheck: async () =>
+      netcheckView({
+        url: control.link()?.url ?? null,
+        facts: await peering.netcheck(),
+        control: control.view(),
+        interfaces: networkInterfaces(),
       }),
     reload: () => control.load(),
     shutdown: () => stopRequested(),
