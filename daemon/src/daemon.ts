@@ -93,8 +93,7 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
     isOff: isSealOff,
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version, engine, mail, sealer })
   const peering = relayOnly()
   let readyAt = performance.now()
   const service = createService({
@@ -116,7 +115,7 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
         store,
         control,
         links: peering.views(),
-        ...{ sealing: null, roster: null, rosterTrouble: null },
+        ...{ sealing: sealer.view(), roster: null, rosterTrouble: null },
         now: service.engine.now(),
       }),
     netcheck: async () =>

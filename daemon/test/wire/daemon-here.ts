@@ -30,8 +30,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
     putSeals: (seals) => control.putSeals(seals),
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
   const peering = relayOnly()
   let shutdowns = 0
   const service = createService({
@@ -40,7 +39,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
-        ...{ links: peering.views(), sealing: null, roster: null, rosterTrouble: null },
+        ...{ links: peering.views(), sealing: sealer.view(), roster: null, rosterTrouble: null },
       }),
     peering,
     netcheck: async () =>
