@@ -93,8 +93,7 @@ async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Pr
     isOff: isSealOff,
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version, engine, mail, sealer })
   const peering = relayOnly()
   const sealing = () => {
     const view = sealer.view()
