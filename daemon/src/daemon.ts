@@ -15,7 +15,9 @@ import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
+import { createMail } from './service/mail.ts'
 import { historyMs, keepHistoryFor } from './service/retention.ts'
+import { createSealer } from './service/seals.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
 import { statusView } from './service/status.ts'
@@ -34,7 +36,7 @@ async function main(): Promise<void> {
   const paths = openHome(environment.home)
   const lock = lockHome(paths)
   const log = openLog(paths.log, environment.logLevel, process.argv.includes('--foreground'))
-  const stop = await start({ paths, log, keepMs })
+  const stop = await start({ paths, log, keepMs, isSealOff: environment.isSealOff })
   let isStopping = false
   const end = (reason: string): void => {
     if (isStopping) return
@@ -59,10 +61,16 @@ async function main(): Promise<void> {
 
 let stopRequested = (): void => undefined
 
-type Start = { paths: HomePaths; log: Log /** How long finished messages stay. */; keepMs: number }
+type Start = {
+  paths: HomePaths
+  log: Log
+  /** How long finished messages stay. */
+  keepMs: number
+  isSealOff: boolean
+}
 
 /** Opens everything in the order of need; gives back how to close it. */
-async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>> {
+async function start({ paths, log, keepMs, isSealOff }: Start): Promise<() => Promise<void>> {
   const store = openStore(paths.db, { index: paths.search, warn: (text) => log.warn(text) })
   const clock = systemClock()
   try {
@@ -72,7 +80,18 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     log.warn('what the clocks said in the last run is not taken into account', { error })
   }
   const runHost = createRunHost()
-  const control = createControl({ paths, store, log, version, engine: () => service.engine })
+  const engine = () => service.engine
+  const sealer = createSealer({
+    paths,
+    log,
+    trust: () => control.trust(),
+    known: () => engine().state().roster,
+    putSeals: (seals) => control.putSeals(seals),
+    isOff: isSealOff,
+  })
+  const mail = createMail({ engine, sealer, log })
+  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
+  control.onTrust(sealer.trusted)
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -128,6 +147,7 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     await runHost.stop()
     await control.leave()
     control.stop()
+    sealer.stop()
     service.stop()
     markTime()
     await server.close()

@@ -5,6 +5,10 @@ export type HomePaths = {
   home: string
   config: string
   identity: string
+  /** X25519 keys to which this machine's messages are sealed. */
+  seal: string
+  /** Ids of machines that have shown such keys. */
+  sealing: string
   /** The local socket: in the home, or in `runtime` when the home's path is too long for a socket; a named pipe on Windows. */
   socket: string
   /** Set when the socket is not in the home: the private folder that must exist and be this user's. */
@@ -30,6 +34,8 @@ export function homePaths(home: string): HomePaths {
     home,
     config: join(home, 'config.json'),
     identity: join(home, 'identity.key'),
+    seal: join(home, 'seal.key'),
+    sealing: join(home, 'sealing.json'),
     socket,
     runtime,
     db: join(home, 'relay.db'),
