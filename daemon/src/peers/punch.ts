@@ -17,6 +17,8 @@ export type Reflector = {
   learn(): Promise<{ candidate: Candidate; localPort: number; localHost: string } | null>
   /** The shared port; undefined before anything was learned. */
   localPort(): number | undefined
+  /** This machine is in another network: another port is as good. */
+  forget(): void
   stop(): void
 }
 
@@ -24,7 +26,8 @@ export type Reflector = {
 export function createReflector(url: string): Reflector {
   const target = new URL(REFLECT_PATH, url)
   const isSecure = target.protocol === 'https:'
-  const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 })
+  const newAgent = () => new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 })
+  let agent = newAgent()
   let localPort: number | undefined
 
   /** IPv4, where nearly all routers are; a shared port has to be of one family. */
@@ -74,6 +77,11 @@ export function createReflector(url: string): Reflector {
       } catch {
         return null
       }
+    },
+    forget() {
+      agent.destroy()
+      agent = newAgent()
+      localPort = undefined
     },
     stop: () => agent.destroy(),
   }
