@@ -96,8 +96,7 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
     isOff: isSealOff,
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version, engine, mail, sealer })
   const peering = createPeering({ paths, log, store, engine, control, sealer, mail, settings: peers })
   const sealing = () => {
     const view = sealer.view()

@@ -63,6 +63,10 @@ export type Reader = {
   deadLetter(id: string): DeadLetter | undefined
   /** Messages that failed since `at`. */
   failedSince(at: number): number
+  /** The place of the newest message; 0 when there is none. */
+  newestPlace(): number
+  /** What was sent from here after this place, oldest first, and how far that looked. */
+  sent(after: number, limit: number): { rows: StoredMessage[]; upTo: number }
 }
 
 type Row = Record<string, string | number | null>
@@ -89,7 +93,9 @@ export function createReader(db: DatabaseSync): Reader {
   )
   const deadLetter = db.prepare('SELECT * FROM message WHERE id = ? AND dead > 0 ORDER BY n DESC LIMIT 1')
   const failed = db.prepare('SELECT count(*) AS count FROM message WHERE n > ? AND failed_at > ?')
+  const sent = db.prepare(`SELECT * FROM message WHERE n > ? AND way <> ${wayCode.in} ORDER BY n LIMIT ?`)
   const lastN = db.prepare('SELECT max(n) AS n FROM message')
+  const newestPlace = (): number => ((lastN.get() as Row).n as number | null) ?? 0
   return {
     message: (n) => read(byN.get(n) as Row | undefined),
     byId: (id) => read(byId.get(id) as Row | undefined),
@@ -132,8 +138,13 @@ export function createReader(db: DatabaseSync): Reader {
     },
     failedSince(at) {
       // Failures are recent rows or rows that waited; the last part of the file answers for a status line.
-      const newest = ((lastN.get() as Row).n as number | null) ?? 0
-      return (failed.get(newest - 20_000, at) as { count: number }).count
+      return (failed.get(newestPlace() - 20_000, at) as { count: number }).count
+    },
+    newestPlace,
+    sent(afterN, limit) {
+      const upTo = newestPlace()
+      const rows = (sent.all(afterN, limit) as Row[]).map(toStored)
+      return { rows, upTo: rows.length < limit ? upTo : (rows.at(-1)?.n ?? upTo) }
     },
   }
 }

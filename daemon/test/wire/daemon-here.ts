@@ -30,8 +30,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
     putSeals: (seals) => control.putSeals(seals),
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
   const peering = createPeering({
     ...{ paths, log, store, engine, control, sealer, mail },
     settings: { port: null, advertised: [], isMappingOff: true },
