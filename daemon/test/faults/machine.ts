@@ -57,7 +57,6 @@ export function makeMachine({ folder, cli, proxy, pace, luck, isDirect, linked }
       env: {
         AGENT_RELAY_HOME: paths.home,
         AGENT_RELAY_LOG_LEVEL: 'info',
-        AGENT_RELAY_PORT_MAPPING: 'off',
         AGENT_RELAY_PEER_PORT: isDirect ? '' : 'off',
       },
       readyLine: '"text":"ready"',
