@@ -7,7 +7,7 @@ import type { Log } from '../../src/log.ts'
 import { createControl } from '../../src/service/control.ts'
 import { createMail } from '../../src/service/mail.ts'
 import { netcheckView } from '../../src/service/netcheck.ts'
-import { relayOnly } from '../../src/service/peering.ts'
+import { createPeering } from '../../src/service/peering.ts'
 import { createSealer } from '../../src/service/seals.ts'
 import { createService } from '../../src/service/service.ts'
 import { openSession } from '../../src/service/session.ts'
@@ -30,9 +30,11 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
     putSeals: (seals) => control.putSeals(seals),
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
-  const peering = relayOnly()
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
+  const peering = createPeering({
+    ...{ paths, log, store, engine, control, sealer, mail },
+    settings: { port: null, advertised: [], isMappingOff: true },
+  })
   let shutdowns = 0
   const service = createService({
     ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
