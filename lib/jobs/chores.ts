@@ -2,6 +2,7 @@
 import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '#lib/services/context.ts'
 import { expireDeliveries, forgetOld, remind } from '#lib/services/inbox/retention.ts'
+import { rotateSealKeys } from '#lib/services/keys/cloud-seal-keys.ts'
 import { endSessions } from '#lib/services/machines/sessions.ts'
 import { dropMailDays, openMailDaysAhead } from '#lib/services/messages/mail-days.ts'
 
@@ -69,6 +70,8 @@ export const chores = {
   },
   /** Old messages of inboxes and channels. */
   'people.forget': { cron: '27 * * * *', run: forgetOld },
+  /** The keys to which messages for people are sealed. */
+  'keys.rotate': { cron: '7 * * * *', run: (db) => rotateSealKeys(db) },
   /** Machines that nobody hears any more show offline. */
   'leases.end': {
     cron: '* * * * *',

@@ -20,6 +20,8 @@ export type HomePaths = {
   pid: string
   /** Held for the daemon's life by an operating system lock that ends with its process. */
   lock: string
+  /** The port on which it takes direct links. */
+  peerPort: string
   /** Folder of agents' tokens, one 0600 file each. */
   agents: string
 }
@@ -43,6 +45,7 @@ export function homePaths(home: string): HomePaths {
     log: join(home, 'daemon.log'),
     pid: join(home, 'daemon.pid'),
     lock: join(home, 'daemon.lock'),
+    peerPort: join(home, 'peer-port'),
     agents: join(home, 'agents'),
   }
 }

@@ -9,6 +9,7 @@ type Open<T> = (proved: Proved) => T
 
 export function dialOver<T>(wire: Wire, dialing: Dialing, open: Open<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    wire.whenEnded((why) => reject(refusal(`before both had proved, ${why}`)))
     wire.listen((event, frame) => {
       if (event === 'PEER_REFUSED') {
         wire.end()
@@ -25,6 +26,7 @@ export function dialOver<T>(wire: Wire, dialing: Dialing, open: Open<T>): Promis
 
 export function answerOver<T>(wire: Wire, listening: Listening, open: Open<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    wire.whenEnded((why) => reject(refusal(`before both had proved, ${why}`)))
     wire.listen((event, frame) => {
       if (event === 'PEER_REFUSED') {
         wire.end()

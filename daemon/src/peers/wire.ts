@@ -18,6 +18,8 @@ export type Wire = {
   whenEnded(told: (why: string) => void): void
   /** Sends what was emitted and closes; no event comes any more. */
   end(): void
+  /** Whether it has ended: what was emitted may still be on its way out. */
+  hasEnded(): boolean
   /** Closes at once. */
   cut(): void
 }
@@ -96,6 +98,7 @@ export function createWire(socket: SocketLike, tls: TLSSocket): Wire {
       isEnded = true
       leave()
     },
+    hasEnded: () => isEnded,
     cut() {
       isEnded = true
       tls.destroy()

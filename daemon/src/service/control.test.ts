@@ -18,7 +18,6 @@ import { openStore } from '../store/store.ts'
 import type { Clock } from './clock.ts'
 import { createControl } from './control.ts'
 import { createMail } from './mail.ts'
-import { relayOnly } from './peering.ts'
 import { createSealer } from './seals.ts'
 import { createService } from './service.ts'
 import { rosterHealth } from './trust.ts'
@@ -82,7 +81,7 @@ function daemon() {
   const service = createService({
     ...{ paths, store, log, runHost: createRunHost(), clock, outward: control.outward, restored: control.restore },
     ...{ channels: control.channels, status: () => ({}) as never, reload: control.load, shutdown: () => undefined },
-    ...{ peering: relayOnly(), netcheck: () => ({}) as never },
+    ...{ peering: undefined as never, netcheck: () => ({}) as never },
   })
   let isStopped = false
   async function stop(): Promise<void> {

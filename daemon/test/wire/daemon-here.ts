@@ -7,7 +7,7 @@ import type { Log } from '../../src/log.ts'
 import { createControl } from '../../src/service/control.ts'
 import { createMail } from '../../src/service/mail.ts'
 import { netcheckView } from '../../src/service/netcheck.ts'
-import { relayOnly } from '../../src/service/peering.ts'
+import { createPeering } from '../../src/service/peering.ts'
 import { createSealer } from '../../src/service/seals.ts'
 import { createService } from '../../src/service/service.ts'
 import { openSession } from '../../src/service/session.ts'
@@ -31,7 +31,10 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   })
   const mail = createMail({ engine, sealer, log })
   const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
-  const peering = relayOnly()
+  const peering = createPeering({
+    ...{ paths, log, store, engine, control, sealer, mail },
+    settings: { port: null, advertised: [], isMappingOff: true },
+  })
   let shutdowns = 0
   const service = createService({
     ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
@@ -39,7 +42,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
-        ...{ links: peering.views(), sealing: sealer.view(), roster: null, rosterTrouble: null },
+        ...{ links: peering.views(), sealing: sealer.view() },
       }),
     peering,
     netcheck: async () =>
