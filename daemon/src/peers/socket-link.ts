@@ -20,6 +20,8 @@ type Options = {
 export function createLink({ wire, proved, role, side, isPromised, onEnd }: Options): PeerLink {
   const { remoteAddress: host = '', remotePort: port = 0 } = wire.tls
   let isClosed = false
+  /** By this end: then nothing of the other is wanted any more, not even what came before. */
+  let isSilent = false
   /** What came before the link was known to be there, in order. */
   let held: (() => void)[] | undefined = isPromised ? [] : undefined
   if (isPromised)
@@ -54,6 +56,7 @@ export function createLink({ wire, proved, role, side, isPromised, onEnd }: Opti
     bufferedBytes: () => (isClosed ? 0 : wire.bufferedBytes()),
     close(why) {
       if (isClosed) return
+      isSilent = true
       wire.emit('PEER_GOODBYE', { why: why.slice(0, 200) })
       wire.end()
       end(why)
@@ -70,7 +73,7 @@ export function createLink({ wire, proved, role, side, isPromised, onEnd }: Opti
       end(`the other end closed it: ${plain(read.frame)}`)
     } else if (read.what === 'frame')
       tell(() => {
-        if (!isClosed) side.frame(link, read.event, read.frame)
+        if (!isSilent) side.frame(link, read.event, read.frame)
       })
   })
   return link
