@@ -54,13 +54,18 @@ export function Feed(props: Props) {
   const byId = useMemo(() => new Map(messages.map((message) => [message.id, message])), [messages])
   const [last] = useState(newest?.id)
   const newer = useNewer(messages, isAtEnd)
+  const [isPlaced, setPlaced] = useState(false)
 
   // What is unread begins in sight, when it is more than the window holds.
   useLayoutEffect(() => {
     const line = box.current?.querySelector('[data-unread]')
     if (line && box.current && line.getBoundingClientRect().top < box.current.getBoundingClientRect().top) toTop(line)
+    setPlaced(true)
   }, [toTop])
-  useEffect(() => onEnd(isAtEnd), [onEnd, isAtEnd])
+  // Before the list has its place, where it stands says nothing of what anybody has in sight.
+  useEffect(() => {
+    if (isPlaced) onEnd(isAtEnd)
+  }, [onEnd, isAtEnd, isPlaced])
   // One's own message is what one wants to see.
   const mine = newest?.isMine ? newest.id : null
   const shown = useRef(mine)

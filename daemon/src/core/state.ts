@@ -107,6 +107,8 @@ export type InStream = {
   next: number
   held: Map<number, HeldEnvelope>
   heldBytes: number
+  /** The furthest place of which something came that could not be read; -1 for none. */
+  unreadTo: number
   gapAt: number
   /** How often the same hole was asked for. */
   gapAsks: number
@@ -142,6 +144,22 @@ export type Debt = {
   sayAt: number
 }
 
+/** How new the roster is, see freshness.ts. */
+export type Freshness = {
+  /** When the roster was last the newest, ms on the clock of `now`; null when nobody said so. */
+  at: number | null
+  /** The least that a statement was ever behind `now`: what the two clocks differ by, and the quickest way. Infinity before the first. */
+  lagMs: number
+  /** Of `at`, what the disk has. */
+  writtenAt: number
+}
+
+export const unconfirmed = (): Freshness => ({
+  at: null,
+  lagMs: Number.POSITIVE_INFINITY,
+  writtenAt: Number.NEGATIVE_INFINITY,
+})
+
 /** Randomness from outside, so that a run can be repeated. */
 export type Entropy = {
   /** A new UUIDv7; later ones sort later. */
@@ -160,6 +178,8 @@ export type State = {
   nextN: number
   agents: Map<string, LocalAgent>
   roster: RosterIndex | null
+  /** When the roster was last confirmed. */
+  freshness: Freshness
   /** Connected to the control plane. */
   isUp: boolean
   /** How far the control plane's clock is ahead of `now`, for what it says of times; for display only. */
@@ -239,6 +259,7 @@ export function emptyState(facts: {
     nextN: 1,
     agents: new Map(),
     roster: null,
+    freshness: unconfirmed(),
     isUp: false,
     cloudAheadMs: 0,
     links: new Map(),

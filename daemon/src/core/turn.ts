@@ -88,15 +88,23 @@ export type CoreEvent =
   | { type: 'mark'; reply: Reply; agent: string; ids: string[]; state: 'injected' | 'seen'; known: InHeader[] }
   | { type: 'linked'; identity: LinkIdentity | null }
   /** `now`: the control plane's clock in ms since 1970, for display. */
-  | { type: 'up'; roster: Roster; now?: number }
+  /** `isUnsigned`: by a version that signs no rosters. */
+  | { type: 'up'; roster: Roster; now?: number; isUnsigned?: boolean }
   | { type: 'down' }
   /** A direct link to this machine, proved on both sides, came up or went down. */
   | { type: 'peer'; machine: string; isUp: boolean }
   | { type: 'roster'; roster: Roster }
   | { type: 'delta'; delta: RosterDelta }
+  /** The roster that came last was the newest at `at`, the control plane's clock in ms since 1970. */
+  | { type: 'fresh'; at: number }
   | { type: 'claims'; results: ClaimResult[] }
   /** `peer`: the machine at the other end of the direct link by which they came; without it they came by the relay. */
   | { type: 'deliver'; envelopes: Envelope[]; peer?: string }
+  /**
+   * An envelope of `machine` came that cannot be read here: not sealed as it must be, or to keys that are gone. It counts as
+   * not come. `peer` as in `deliver`.
+   */
+  | { type: 'unreadable'; machine: string; outboxEpoch: string; stream: string; seq: number; peer?: string }
   /** `known`: the headers of those of its failed messages that left the core's memory, read when the frame came. */
   | { type: 'returned'; returned: Returned; known: OutHeader[] }
   /** The relay's answer to a `relay` effect; an error when the whole batch was not taken. */
@@ -232,7 +240,7 @@ export type Op =
   | { op: 'agent-gone'; name: string }
   /** Everything up to `n` was handed to a receiver of this agent at least once. */
   | { op: 'pushed'; name: string; n: number }
-  | { op: 'meta'; key: 'roster' | 'identity'; value: string | null }
+  | { op: 'meta'; key: 'roster' | 'identity' | 'freshness'; value: string | null }
 
 /** What a batch of events leads to. */
 export type Turn = {

@@ -1,6 +1,7 @@
 /** Between the core and a link to the control plane: what comes in becomes events, effects go out, and their answers come back. */
 import type { AgentClaim, ClaimResult, Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
 import type { ControlLink } from '../cloud/control-link.ts'
+import { SIGNED_SINCE } from '../cloud/roster-trust.ts'
 import { claimsOf } from '../core/agents.ts'
 import { applyDelta, indexRoster, type RosterIndex, rosterOf } from '../core/roster.ts'
 import type { CoreEvent, Effect, LinkIdentity, Outgoing } from '../core/turn.ts'
@@ -8,13 +9,15 @@ import type { Log } from '../log.ts'
 import { point } from '../points.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
-import { envelopeOf } from './envelope.ts'
+import type { Mail } from './mail.ts'
 
 /** What the core asks of a link. */
 export type Carrier = Pick<ControlLink, 'relay' | 'giveBack' | 'claim' | 'setStatus' | 'release'>
 
 export type Uplink = {
   isUp(): boolean
+  /** What the link knows of the organization; undefined before the first connection of this run. */
+  known(): RosterIndex | undefined
   /** To what this machine is linked, as its configuration has it. */
   linked(identity: LinkIdentity | null): void
   /** What the link hears, as ControlLinkOptions.on has it. */
@@ -32,22 +35,19 @@ export type Uplink = {
   restore(to: Carrier | undefined): void
 }
 
-type Options = { engine: () => Engine; store: Store; log: Log }
+type Options = { engine: () => Engine; store: Store; log: Log; mail: Mail }
 
-export function createUplink({ engine, store, log }: Options): Uplink {
+export function createUplink({ engine, store, log, mail }: Options): Uplink {
   let isUp = false
   /** What the link knows, also while the disk takes nothing of it. */
   let identity: LinkIdentity | null | undefined
   let known: RosterIndex | undefined
+  /** `known` came by a version that signs no rosters. */
+  let isUnsigned = false
   const submit = (event: CoreEvent): void => engine().submit(event)
 
   function relay(to: Carrier, messages: Outgoing[]): void {
-    const { take, now } = engine()
-    const state = engine().state()
-    const envelopes = messages.flatMap((message) => {
-      const row = message.n > 0 ? take(message.n) : undefined
-      return envelopeOf(message, { state, row, now: now() }) ?? []
-    })
+    const envelopes = mail.out(messages)
     if (envelopes.length === 0) return
     const ids = envelopes.map((envelope) => envelope.id)
     to.relay(envelopes).then(
@@ -65,18 +65,21 @@ export function createUplink({ engine, store, log }: Options): Uplink {
   }
 
   function linked(to: LinkIdentity | null): void {
+    if (to?.machine.id !== identity?.machine.id || to?.org.id !== identity?.org.id) known = undefined
     identity = to
     submit({ type: 'linked', identity: to })
   }
 
   return {
     isUp: () => isUp,
+    known: () => known,
     linked,
     up(welcome) {
       isUp = true
-      known = indexRoster(welcome.roster)
+      isUnsigned = welcome.v < SIGNED_SINCE
       linked({ machine: welcome.machine, org: welcome.roster.org, person: welcome.person })
-      submit({ type: 'up', roster: welcome.roster, now: welcome.now })
+      known = indexRoster(welcome.roster)
+      submit({ type: 'up', roster: welcome.roster, now: welcome.now, ...(isUnsigned && { isUnsigned }) })
     },
     lost() {
       if (isUp) submit({ type: 'down' })
@@ -92,7 +95,7 @@ export function createUplink({ engine, store, log }: Options): Uplink {
     },
     deliver(envelopes) {
       point('deliver.received')
-      submit({ type: 'deliver', envelopes })
+      mail.take(envelopes)
     },
     returned(returned) {
       point('return.received')
@@ -126,7 +129,7 @@ export function createUplink({ engine, store, log }: Options): Uplink {
     restore(to) {
       if (identity !== undefined) submit({ type: 'linked', identity })
       if (to === undefined || !isUp || known === undefined) return
-      submit({ type: 'up', roster: rosterOf(known) })
+      submit({ type: 'up', roster: rosterOf(known), ...(isUnsigned && { isUnsigned }) })
       for (const agent of claimsOf(engine().state())) claim(to, agent)
     },
   }

@@ -1,9 +1,14 @@
 /** A daemon within the test's own process, so that its heap, its handles and its defects can be seen. */
+import { networkInterfaces } from 'node:os'
 import { createRunHost } from '../../src/agents/host.ts'
 import { openHome } from '../../src/home/home.ts'
 import { listenLocally } from '../../src/local/server.ts'
 import type { Log } from '../../src/log.ts'
 import { createControl } from '../../src/service/control.ts'
+import { createMail } from '../../src/service/mail.ts'
+import { netcheckView } from '../../src/service/netcheck.ts'
+import { createPeering } from '../../src/service/peering.ts'
+import { createSealer } from '../../src/service/seals.ts'
 import { createService } from '../../src/service/service.ts'
 import { openSession } from '../../src/service/session.ts'
 import { statusView } from '../../src/service/status.ts'
@@ -19,7 +24,17 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   const log: Log = { error: complain, warn: complain, info: () => undefined, debug: () => undefined }
   const store = openStore(paths.db, { index: paths.search, warn: (text) => complain(text) })
   const runHost = createRunHost()
-  const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
+  const engine = () => service.engine
+  const sealer = createSealer({
+    ...{ paths, log, trust: () => control.trust(), known: () => engine().state().roster },
+    putSeals: (seals) => control.putSeals(seals),
+  })
+  const mail = createMail({ engine, sealer, log })
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
+  const peering = createPeering({
+    ...{ paths, log, store, engine, control, sealer, mail },
+    settings: { port: null, advertised: [], isMappingOff: true },
+  })
   let shutdowns = 0
   const service = createService({
     ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
@@ -27,6 +42,13 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
+        ...{ links: peering.views(), sealing: sealer.view() },
+      }),
+    peering,
+    netcheck: async () =>
+      netcheckView({
+        ...{ url: control.link()?.url ?? null, control: control.view() },
+        ...{ facts: await peering.netcheck(), interfaces: networkInterfaces() },
       }),
     channels: () => control.channels(),
     reload: () => control.load(),
@@ -58,6 +80,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
     shutdowns: () => shutdowns,
     async stop() {
       await runHost.stop()
+      sealer.stop()
       service.stop()
       await server.close()
       store.close()
