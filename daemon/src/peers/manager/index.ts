@@ -14,7 +14,7 @@ import { type Entropy, emptyState, newPeer, type Peer, type State, tierOf } from
 import type { KnownMachine, LinkEffect, LinkEvent, LinkSignal } from './words.ts'
 
 export type { Entropy } from './state.ts'
-export type { KnownMachine, LinkEffect, LinkEvent, LinkFacts, LinkSignal } from './words.ts'
+export type { KnownMachine, LinkEffect, LinkEvent } from './words.ts'
 
 export type Links = {
   /** What these events lead to. `now` is in ms and never goes back; the effects are to be carried out in their order. */
