@@ -420,7 +420,7 @@ describe('HTTP of a machine of the roster', () => {
     const at = performance.now()
     expect(await all).not.toContain('101')
     // At once, not when its time is over.
-    expect(performance.now() - at).toBeLessThan(2_000)
+    expect(performance.now() - at).toBeLessThan(3_000)
     expect(bob.told.filter(({ what }) => what === 'opened')).toEqual([])
     await isWell(bob, alice)
   })
@@ -449,7 +449,7 @@ describe('time and space', () => {
     clearInterval(drip)
     clearInterval(pings)
     const took = performance.now() - at
-    expect([took > 4_000, took < 5_600]).toEqual([true, true])
+    expect([took > 4_000, took < 7_000]).toEqual([true, true])
     await isWell(bob, alice)
   })
 
