@@ -53,7 +53,7 @@ module.exports = {
     {
       name: 'floors-do-not-know-each-other',
       severity: 'error',
-      from: { path: '^daemon/src/(store|local|cloud|agents)/' },
+      from: { path: '^daemon/src/(store|local|cloud|agents|peers)/' },
       to: { path: '^daemon/src/(store|local|cloud|agents|peers|cli)/', pathNot: '^daemon/src/$1/' },
     },
     {
