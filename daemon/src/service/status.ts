@@ -3,7 +3,7 @@ import { DAY_MS } from '@agent-relay/protocol'
 import type { RosterView, StatusView } from '@agent-relay/protocol/local'
 import { isRosterHard, isRosterSoft, rosterAgeMs } from '../core/freshness.ts'
 import { type State, selfId } from '../core/state.ts'
-import { ago } from '../core/words.ts'
+import { ago, span } from '../core/words.ts'
 import type { PeerView } from '../peers/transport.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
@@ -95,6 +95,10 @@ function health({ state, store, control, failed, now }: Health): string[] {
     lines.push(
       `${agent.name} has ${count(agent.waiting.size, 'message')} that nobody took, the oldest from ${since}: agent-relay inbox ${agent.name}`,
     )
+  }
+  for (const { agent, count: unseen, since, oldest } of store.read.unseenSince(now - STALE_MS)) {
+    const [messages, age] = [count(unseen, 'message'), span(now - since).replace(/ (\w).*/, '$1')]
+    lines.push(`${agent} has ${messages} injected but not seen for ${age} (agent-relay trace ${oldest})`)
   }
   if (failed > 0)
     lines.push(`${count(failed, 'message')} failed within a day, and the sender was told: agent-relay dead`)
