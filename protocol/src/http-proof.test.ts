@@ -1,7 +1,6 @@
-import { createPublicKey } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { isSigned, signText } from '../crypto/index.ts'
-import { goldenKey } from '../fixtures/index.ts'
+import { golden, goldenKey } from '../fixtures/index.ts'
 import { httpProofText, readHttpProof, writeHttpProof } from './http-proof.ts'
 
 const asked = {
@@ -16,7 +15,7 @@ test('the text that is signed, and its signature by the golden key, stay what pr
   )
   const signature = signText(goldenKey, httpProofText(asked))
   expect(signature).toBe('wk0p5lOy7efu0KiIMDO2G5pZY4XT0Lhkg5TnXA2yNRlEeFOf9lCYh6yNUvfNuLJUW1zIqDq-kunrtHlS99DACQ')
-  const publicKey = createPublicKey(goldenKey).export({ format: 'jwk' }).x as string
+  const { publicKey } = golden('control/proof.usual')
   expect(isSigned(publicKey, httpProofText(asked), signature)).toBe(true)
   const proof = { at: asked.at, nonce: asked.nonce, signature }
   expect(readHttpProof(writeHttpProof(proof))).toEqual(proof)
