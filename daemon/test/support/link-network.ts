@@ -34,6 +34,8 @@ export type NetworkOptions = {
   delayMs?: () => number
   /** Whether what `from` dials reaches a listener; without it everything does. */
   reaches?: (from: string, candidate: Candidate, to: string) => boolean
+  /** Every machine believes that its own key is the greater one: what the order of keys is there to prevent. */
+  isDisputed?: boolean
 }
 
 export const uuidOf = (text: string): string => {
@@ -47,23 +49,33 @@ export function createLinkNetwork({
   random = () => 0.5,
   delayMs = () => 5,
   reaches = () => true,
+  isDisputed = false,
 }: NetworkOptions = {}) {
   let now = 1_000_000
-  let order = 0
-  let queue: { at: number; order: number; act: () => void }[] = []
+  const queue: { at: number; act: () => void }[] = []
   const nodes = new Map<string, Node>()
   const wires = new Map<string, Wire>()
   const dials = new Map<string, () => void>()
   const cuts = new Set<string>()
   let ids = 0
 
-  const later = (ms: number, act: () => void): void => void queue.push({ at: now + ms, order: ++order, act })
+  /** Kept in the order of time, and of what was said first. */
+  function later(ms: number, act: () => void): void {
+    const at = now + ms
+    let [from, to] = [0, queue.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((queue[middle]?.at as number) <= at) from = middle + 1
+      else to = middle
+    }
+    queue.splice(from, 0, { at, act })
+  }
   const pair = (one: string, other: string): string => [one, other].sort().join(' ')
   const roster = (without: string): Map<string, KnownMachine> =>
     new Map(
       [...nodes.values()]
         .filter(({ name }) => name !== without)
-        .map(({ name, key, isOnline }) => [name, { publicKey: key, canBeAsked: true, isOnline }]),
+        .map(({ name, key, isOnline }) => [name, { publicKey: isDisputed ? '' : key, canBeAsked: true, isOnline }]),
     )
 
   function make(node: Node): Links {
@@ -219,8 +231,9 @@ export function createLinkNetwork({
   }
 
   function next(): number {
-    const wakes = [...nodes.values()].filter(({ isAlive }) => isAlive).map(({ links }) => links.wakeAt)
-    return Math.min(...queue.map(({ at }) => at), ...wakes)
+    let at = queue[0]?.at ?? Number.POSITIVE_INFINITY
+    for (const { isAlive, links } of nodes.values()) if (isAlive && links.wakeAt < at) at = links.wakeAt
+    return at
   }
 
   return {
@@ -236,11 +249,8 @@ export function createLinkNetwork({
         if (at > now) rounds = 0
         else if (++rounds > 10_000) throw new Error(`the time stands still at ${now}`)
         now = Math.max(now, at)
-        const due = queue
-          .filter((item) => item.at <= now)
-          .sort((one, other) => one.at - other.at || one.order - other.order)
-        queue = queue.filter((item) => item.at > now)
-        for (const { act } of due) act()
+        const later = queue.findIndex((item) => item.at > now)
+        for (const { act } of queue.splice(0, later === -1 ? queue.length : later)) act()
         for (const node of nodes.values()) if (node.links.wakeAt <= now) node.tell({ type: 'tick' })
       }
       now = end
