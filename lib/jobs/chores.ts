@@ -26,12 +26,19 @@ export const chores = {
   },
   'traces.expire': {
     cron: '17 * * * *',
-    run: (db) =>
-      untilNone(
+    async run(db) {
+      await untilNone(
         () => db.$executeRaw`
           DELETE FROM "MessageTrace" WHERE ("orgId", "messageId") IN (
             SELECT "orgId", "messageId" FROM "MessageTrace" WHERE "sentAt" < ${new Date(Date.now() - traceDays * dayMs)} LIMIT ${slice})`,
-      ),
+      )
+      await untilNone(
+        () => db.$executeRaw`
+          DELETE FROM "ArchivedMessage" WHERE ("orgId", "messageId") IN (
+            SELECT "orgId", "messageId" FROM "ArchivedMessage" WHERE "sentAt" < ${new Date(Date.now() - traceDays * dayMs)}
+            LIMIT ${slice})`,
+      )
+    },
   },
   /** Ended device codes, sign-in links and browser sessions; a day later, so that late visitors are told what happened. */
   'access.expire': {

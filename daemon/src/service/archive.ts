@@ -84,8 +84,8 @@ export function createArchiver({ engine, store, log, sealer, isUp, reportOf, sen
     let chars = 0
     for (const [nth, row] of rows.entries()) {
       const report = reportOf(row)
-      const sealed = report && sealer.sealArchive(row.id, row.body)
-      if (report === undefined || sealed === undefined) continue
+      const sealed = report && !isKeptAnyway(report) && sealer.sealArchive(row.id, row.body)
+      if (!report || !sealed) continue
       chars += sealed.data.length
       if (reports.length > 0 && chars > FRAME_CHARS) {
         last = (rows[nth - 1] as StoredMessage).n
@@ -117,3 +117,6 @@ export function createArchiver({ engine, store, log, sealer, isUp, reportOf, sen
     },
   }
 }
+
+/** What is for people and channels is kept where they read it; the former only its person may read. */
+const isKeptAnyway = ({ to, via }: TraceReport): boolean => /^[@#]/.test(to) || via?.startsWith('#') === true
