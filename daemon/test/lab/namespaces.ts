@@ -1,27 +1,20 @@
 /**
  * Networks of this kernel's own, made for one test and gone with it: network namespaces as hosts, bridges as wires, nftables as
- * home routers. Nothing outside the namespaces is touched, and no packet leaves this computer.
+ * home routers. Nothing outside the namespaces is touched, and no packet leaves this computer. A namespace has no name: it lives
+ * as long as the process in it that holds it, and that ends when this one does.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { readlinkSync } from 'node:fs'
 
 /** Why no such networks can be made here; undefined when they can. */
 export function whyNoLab(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces are a part of Linux'
   if (process.getuid?.() !== 0) return 'only root may make network namespaces'
-  for (const tool of ['ip', 'nft'])
+  for (const tool of ['ip', 'nft', 'nsenter', 'unshare'])
     if (spawnSync(tool, ['-V'], { stdio: 'ignore' }).error !== undefined) return `${tool} is not installed`
-  const probe = `arl-probe-${process.pid}`
-  const made = spawnSync('ip', ['netns', 'add', probe], { encoding: 'utf8' })
-  if (made.status !== 0) return `no network namespace can be made: ${made.stderr.trim()}`
-  try {
-    for (const rule of ['add table ip probe', 'add chain ip probe out { type nat hook postrouting priority 100 ; }']) {
-      const { status, stderr } = inside(probe, 'nft', rule)
-      if (status !== 0) return `nftables cannot translate addresses here: ${stderr.trim()}`
-    }
-    return undefined
-  } finally {
-    run('ip', 'netns', 'del', probe)
-  }
+  const rule = 'add table ip probe; add chain ip probe out { type nat hook postrouting priority 100 ; }'
+  const { status, stderr } = spawnSync('unshare', ['-n', 'nft', rule], { encoding: 'utf8' })
+  return status === 0 ? undefined : `no network namespace with translated addresses can be made: ${stderr.trim()}`
 }
 
 /** `port-preserving` is what most homes have; `random` gives every connection another port, and cannot be punched. */
@@ -40,22 +33,37 @@ export type Network = {
   setCut(host: string, isCut: boolean): void
   /** The same between two addresses only, at `host`. */
   setBlocked(host: string, address: string, isBlocked: boolean): void
+  /** One way only: this host hears nothing from that address. */
+  setDeaf(host: string, address: string, isDeaf: boolean): void
   /** The host loses its network and has another one: another wire, address and gateway. */
   move(host: string, to: { wire: string; address: string; gateway?: string }): void
   close(): void
 }
 type At = { wire: string; address: string }
 
-let made = 0
-
 /** Addresses are with their prefix length: `192.168.1.10/24`. */
 export function openNetwork(): Network {
-  const tag = `arl${process.pid % 100_000}x${made++}`
-  const core = `${tag}-core`
-  const hosts = new Set<string>()
+  const holders = new Map<string, ChildProcess>()
   const wires = new Map<string, string>()
   let ends = 0
-  const space = (name: string): string => `${tag}-${name}`
+
+  /** The process that holds the namespace of this host. */
+  function space(name: string): number {
+    const pid = holders.get(name)?.pid
+    if (pid === undefined) throw new Error(`there is no host ${name}`)
+    return pid
+  }
+
+  function hold(name: string): number {
+    // It ends with its input, and so with this process, however that ends.
+    const holder = spawn('unshare', ['-n', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] })
+    holders.set(name, holder)
+    const pid = space(name)
+    const ours = readlinkSync('/proc/self/ns/net')
+    for (const until = Date.now() + 5_000; readlinkSync(`/proc/${pid}/ns/net`) === ours; )
+      if (Date.now() > until) throw new Error(`the network namespace of ${name} did not come`)
+    return pid
+  }
 
   function wireOf(wire: string): string {
     const known = wires.get(wire)
@@ -75,7 +83,7 @@ export function openNetwork(): Network {
   function plug(name: string, device: string, { wire, address }: At): void {
     const bridge = wireOf(wire)
     const end = `e${ends++}`
-    ip(core, 'link', 'add', end, 'type', 'veth', 'peer', 'name', device, 'netns', space(name))
+    ip(core, 'link', 'add', end, 'type', 'veth', 'peer', 'name', device, 'netns', String(space(name)))
     ip(core, 'link', 'set', end, 'master', bridge)
     ip(core, 'link', 'set', end, 'up')
     ip(space(name), 'addr', 'add', address, 'dev', device)
@@ -84,28 +92,27 @@ export function openNetwork(): Network {
     bridges.set(end, bridge)
   }
 
-  function space_(name: string): void {
-    run('ip', 'netns', 'add', space(name))
-    hosts.add(name)
-    ip(space(name), 'link', 'set', 'lo', 'up')
+  function boot(name: string): void {
+    ip(hold(name), 'link', 'set', 'lo', 'up')
     // A duplicate address is not looked for: nobody waits seconds for an address to be used.
     write(space(name), 'net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0')
   }
 
-  run('ip', 'netns', 'add', core)
+  const core = hold('the wires')
   return {
-    prefix: (host) => ['ip', 'netns', 'exec', space(host)],
+    prefix: (host) => enter(space(host)),
     host(name, { wire, address, gateway }) {
-      space_(name)
+      boot(name)
       plug(name, 'eth0', { wire, address })
       if (gateway !== undefined) ip(space(name), 'route', 'add', 'default', 'via', gateway)
       nft(space(name), 'add table inet lab', ...['in', 'out'].map(chain))
-      nft(space(name), 'add set inet lab away { type ipv4_addr ; }')
+      nft(space(name), 'add set inet lab away { type ipv4_addr ; }', 'add set inet lab unheard { type ipv4_addr ; }')
+      nft(space(name), 'add rule inet lab in ip saddr @unheard drop')
       nft(space(name), 'add rule inet lab in ip saddr @away drop', 'add rule inet lab out ip daddr @away drop')
     },
     attach: (name, { device, ...at }) => plug(name, device, at),
     router(name, { outside, inside, translation }) {
-      space_(name)
+      boot(name)
       plug(name, 'wan', outside)
       plug(name, 'lan', inside)
       write(space(name), 'net.ipv4.ip_forward=1')
@@ -130,6 +137,9 @@ export function openNetwork(): Network {
     setBlocked(host, address, isBlocked) {
       nft(space(host), `${isBlocked ? 'add' : 'delete'} element inet lab away { ${address} }`)
     },
+    setDeaf(host, address, isDeaf) {
+      nft(space(host), `${isDeaf ? 'add' : 'delete'} element inet lab unheard { ${address} }`)
+    },
     move(host, { wire, address, gateway }) {
       ip(space(host), 'link', 'del', 'eth0')
       endOf.delete(`${host} eth0`)
@@ -137,8 +147,7 @@ export function openNetwork(): Network {
       if (gateway !== undefined) ip(space(host), 'route', 'add', 'default', 'via', gateway)
     },
     close() {
-      for (const host of hosts) spawnSync('ip', ['netns', 'del', space(host)])
-      spawnSync('ip', ['netns', 'del', core])
+      for (const { stdin } of holders.values()) stdin?.end()
     },
   }
 }
@@ -146,15 +155,13 @@ export function openNetwork(): Network {
 const chain = (name: string): string =>
   `add chain inet lab ${name} { type filter hook ${name === 'in' ? 'input' : 'output'} priority 0 ; }`
 
-function run(command: string, ...args: string[]): void {
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+const enter = (pid: number): string[] => ['nsenter', '-t', String(pid), '-n']
+
+function run(pid: number, ...command: string[]): void {
+  const [program, ...args] = [...enter(pid), ...command] as [string, ...string[]]
+  execFileSync(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
-const ip = (space: string, ...args: string[]): void => run('ip', '-n', space, ...args)
-const nft = (space: string, ...rules: string[]): void => {
-  for (const rule of rules) run('ip', 'netns', 'exec', space, 'nft', rule)
-}
-const write = (space: string, ...settings: string[]): void =>
-  run('ip', 'netns', 'exec', space, 'sysctl', '-q', '-w', ...settings)
-const inside = (space: string, ...command: string[]) =>
-  spawnSync('ip', ['netns', 'exec', space, ...command], { encoding: 'utf8' })
+const ip = (pid: number, ...args: string[]): void => run(pid, 'ip', ...args)
+const nft = (pid: number, ...rules: string[]): void => run(pid, 'nft', rules.join('; '))
+const write = (pid: number, ...settings: string[]): void => run(pid, 'sysctl', '-q', '-w', ...settings)
