@@ -22,6 +22,7 @@ proxies.addSubnet('fc00::', 7, 'ipv6')
  */
 export function enterRequest(request: IncomingMessage, response: ServerResponse, log: Logger): void {
   const given = request.headers['x-request-id']
+  if (isForwarded(request)) forwarded.add(request)
   const requestId = typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : randomUUID()
   request.headers['x-request-id'] = requestId
   request.headers['x-forwarded-for'] = clientAddress(request)
@@ -41,9 +42,22 @@ export function enterRequest(request: IncomingMessage, response: ServerResponse,
   })
 }
 
+/** Requests of which the header was replaced. */
+const forwarded = new WeakSet<IncomingMessage>()
+
+/** Whether a proxy says that it speaks for somebody else, true or not. */
+const isForwarded = ({ headers }: IncomingMessage): boolean =>
+  ['x-forwarded-for', 'forwarded', 'x-real-ip'].some((name) => headers[name] !== undefined)
+
+/** Where the other end of this very connection is, whatever its headers say; null when a proxy stands between. */
+export const observedAddress = (request: IncomingMessage): string | null =>
+  forwarded.has(request) || isForwarded(request) ? null : peerAddress(request) || null
+
+const peerAddress = ({ socket }: IncomingMessage): string => (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+
 /** The peer's address; behind a proxy on this computer or its network, the last address that the proxy added. */
 export function clientAddress(request: IncomingMessage): string {
-  const peer = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  const peer = peerAddress(request)
   const family = isIP(peer) === 6 ? 'ipv6' : 'ipv4'
   if (!isIP(peer) || !proxies.check(peer, family)) return peer
   const forwarded = String(request.headers['x-forwarded-for'] ?? '')

@@ -12,6 +12,8 @@ export type BusEvents = {
   hint: [{ orgId: string; kinds: DashboardHint['kinds'] }]
   /** End this machine's socket, with this last word. */
   disconnect: [{ machineId: string; error: WireError }]
+  /** This machine was revoked: nothing is carried to or from it any more. */
+  revoked: [{ orgId: string; machineId: string }]
   /** Rows were committed to the mailboxes of these machines, none of them with an id before `from`. */
   mail: [{ machines: { machineId: string; from: string }[] }]
   /** What people wrote and these machines have not acknowledged goes out again, also what was handed over before. */

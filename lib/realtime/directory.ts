@@ -2,21 +2,49 @@
  * The roster of each organization that has machines here, in memory: the relay asks it who is who without touching Postgres.
  * It follows the bus; each new version goes to the organization's machines as the delta of exactly the one before.
  */
-import { nameKey, type Roster, type RosterAgent, type RosterDelta, type RosterMachine } from '@agent-relay/protocol'
+import {
+  type Freshness,
+  nameKey,
+  type Roster,
+  type RosterAgent,
+  type RosterDelta,
+  type RosterMachine,
+  type Signed,
+} from '@agent-relay/protocol'
+import { signValue } from '@agent-relay/protocol/crypto'
 import type { Db } from '#lib/services/context.ts'
+import { controlKeyOf, type Signer } from '#lib/services/keys/org-keys.ts'
 import { buildRoster } from '#lib/services/roster/build-roster.ts'
 import { rosterDelta } from '#lib/services/roster/roster-delta.ts'
 import { listen } from './bus.ts'
 
 /** Changes come in bursts (a daemon claims its names): one delta for all of them. */
 const debounceMs = 50
+/** After a read that failed: until the database is back, machines hold an older version than it has. */
+const retryMs = 2_000
+/** One statement for all heartbeats of this long: two rounds of them, and far below ROSTER_SOFT_MS. */
+const freshMs = 30_000
 
 export type Directory = {
   readonly roster: Roster
+  /** The public half of the key that signs for this organization. */
+  readonly controlKey: string
   agent(name: string): RosterAgent | undefined
   machine(id: string): RosterMachine | undefined
+  /** The roster as it goes to machines that check it. */
+  signed(): Signed
+  /** That its version was the newest a moment ago; undefined while a change is known and not read yet. */
+  fresh(): Signed | undefined
   /** Reads the database again; the read begins after the call, and callers of one moment share it. */
   refresh(): Promise<void>
+}
+
+/** What the bus says of an organization. */
+type Follower = Directory & {
+  /** It changed. */
+  outdated(): void
+  /** This machine is not in it any more, whatever was read last. */
+  revoked(machineId: string): void
 }
 
 export type Directories = {
@@ -30,36 +58,63 @@ export type Directories = {
 
 type Options = {
   db: Db
-  onDelta(orgId: string, delta: RosterDelta): void
+  onDelta(orgId: string, delta: RosterDelta, signed: Signed): void
   onError(error: unknown, orgId: string): void
 }
 
 export function createDirectories({ db, onDelta, onError }: Options): Directories {
-  const open = new Map<string, Directory>()
-  const opening = new Map<string, Promise<Directory>>()
+  const open = new Map<string, Follower>()
+  const opening = new Map<string, Promise<Follower>>()
   const timers = new Map<string, NodeJS.Timeout>()
   const users = new Map<string, number>()
+  const failing = new Set<string>()
 
-  async function load(orgId: string): Promise<Directory> {
+  async function load(orgId: string): Promise<Follower> {
+    const signer = await controlKeyOf(db, orgId)
     const directory = createDirectory(await buildRoster(db, orgId), {
+      signer,
       read: () => buildRoster(db, orgId),
-      onDelta: (delta) => onDelta(orgId, delta),
+      onDelta: (delta, signed) => onDelta(orgId, delta, signed),
     })
     open.set(orgId, directory)
     return directory
   }
 
-  const unlisten = listen('roster', ({ orgId }) => {
-    if (timers.has(orgId) || (!open.has(orgId) && !opening.has(orgId))) return
+  async function follow(orgId: string): Promise<void> {
+    try {
+      const directory = open.get(orgId) ?? (await opening.get(orgId))
+      await directory?.refresh()
+      failing.delete(orgId)
+    } catch (error) {
+      // Said once an outage.
+      if (!failing.has(orgId)) onError(error, orgId)
+      failing.add(orgId)
+      if (open.has(orgId)) followIn(orgId, retryMs)
+    }
+  }
+
+  function followIn(orgId: string, ms: number): void {
+    if (timers.has(orgId)) return
     const timer = setTimeout(() => {
       timers.delete(orgId)
-      open
-        .get(orgId)
-        ?.refresh()
-        .catch((error) => onError(error, orgId))
-    }, debounceMs)
+      void follow(orgId)
+    }, ms)
     timers.set(orgId, timer)
-  })
+  }
+
+  const unlisten = [
+    listen('roster', ({ orgId }) => {
+      open.get(orgId)?.outdated()
+      if (open.has(orgId) || opening.has(orgId)) followIn(orgId, debounceMs)
+    }),
+    // No waiting for others: until it is told, other machines keep their links to this one.
+    listen('revoked', ({ orgId, machineId }) => {
+      const directory = open.get(orgId)
+      directory?.outdated()
+      directory?.revoked(machineId)
+      if (directory) void follow(orgId)
+    }),
+  ]
 
   return {
     async open(orgId) {
@@ -78,11 +133,12 @@ export function createDirectories({ db, onDelta, onError }: Options): Directorie
       if (left > 0) return void users.set(orgId, left)
       users.delete(orgId)
       open.delete(orgId)
+      failing.delete(orgId)
       clearTimeout(timers.get(orgId))
       timers.delete(orgId)
     },
     stop() {
-      unlisten()
+      for (const stop of unlisten) stop()
       for (const timer of timers.values()) clearTimeout(timer)
       timers.clear()
       open.clear()
@@ -90,28 +146,40 @@ export function createDirectories({ db, onDelta, onError }: Options): Directorie
   }
 }
 
-type Source = { read(): Promise<Roster>; onDelta(delta: RosterDelta): void }
+type Source = { signer: Signer; read(): Promise<Roster>; onDelta(delta: RosterDelta, signed: Signed): void }
 
-function createDirectory(first: Roster, { read, onDelta }: Source): Directory {
+function createDirectory(first: Roster, { signer, read, onDelta }: Source): Follower {
   let roster = first
   let agents = new Map<string, RosterAgent>()
   let machines = new Map<string, RosterMachine>()
+  const gone = new Set<string>()
   let running: Promise<void> | undefined
   let next: Promise<void> | undefined
+  /** Changes heard of, and how many of them the roster has. */
+  let heard = 0
+  let known = 0
+  let signed: { version: number; roster: Signed } | undefined
+  let fresh: { statement: Freshness; signed: Signed } | undefined
 
   function index(): void {
     agents = new Map(roster.agents.map((agent) => [nameKey(agent.name), agent]))
     machines = new Map(roster.machines.map((machine) => [machine.id, machine]))
+    for (const id of gone) if (!machines.has(id)) gone.delete(id)
   }
   index()
 
+  const sign = (kind: 'roster' | 'delta' | 'fresh', value: unknown): Signed =>
+    signValue(signer.key, kind, first.org.id, value)
+
   async function update(): Promise<void> {
-    const fresh = await read()
-    const delta = rosterDelta(roster, fresh)
+    const before = heard
+    const latest = await read()
+    known = before
+    const delta = rosterDelta(roster, latest)
     if (!delta) return
-    roster = fresh
+    roster = latest
     index()
-    onDelta(delta)
+    onDelta(delta, sign('delta', delta))
   }
 
   function start(): Promise<void> {
@@ -125,8 +193,30 @@ function createDirectory(first: Roster, { read, onDelta }: Source): Directory {
     get roster() {
       return roster
     },
-    agent: (name) => agents.get(nameKey(name)),
-    machine: (id) => machines.get(id),
+    controlKey: signer.publicKey,
+    agent(name) {
+      const agent = agents.get(nameKey(name))
+      return agent && gone.has(agent.machine) ? undefined : agent
+    },
+    machine: (id) => (gone.has(id) ? undefined : machines.get(id)),
+    signed() {
+      if (signed?.version !== roster.version) signed = { version: roster.version, roster: sign('roster', roster) }
+      return signed.roster
+    },
+    fresh() {
+      const { version } = roster
+      const at = Date.now()
+      const isOld = fresh?.statement.version !== version || Math.abs(at - fresh.statement.at) >= freshMs
+      // What was said before a change stays true of then; nothing is said of now.
+      if (isOld && heard !== known) return fresh?.statement.version === version ? fresh.signed : undefined
+      if (isOld) {
+        const statement: Freshness = { org: first.org.id, version, at }
+        fresh = { statement, signed: sign('fresh', statement) }
+      }
+      return fresh?.signed
+    },
+    outdated: () => void heard++,
+    revoked: (machineId) => void gone.add(machineId),
     refresh() {
       if (!running) return start()
       next ??= running

@@ -78,6 +78,7 @@ export function createDrain(session: MachineSession, { db, log }: { db: Db; log:
   }
 
   function handOver(mail: Mail): void {
+    if (mail.kind === 'envelope' && !session.reads(mail.envelope)) return
     session.handedOver.add(mail.id)
     if (mail.kind === 'return') {
       session.giveReturned(mail.returned)

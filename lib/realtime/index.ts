@@ -19,12 +19,14 @@ import { personMail } from '#lib/services/inbox/person-mail.ts'
 import { endSessions, openSessions, type SessionFacts } from '#lib/services/machines/sessions.ts'
 import { createBatcher } from './batcher.ts'
 import { listen, publish } from './bus.ts'
+import { createClones } from './clones.ts'
 import { type DashboardNamespace, serveDashboard } from './dashboard-gateway.ts'
 import { createDirectories } from './directory.ts'
 import type { Drain } from './drain.ts'
+import { type Gateway, type MachineNamespace, machineRoom, orgRoom } from './gateway.ts'
 import { keepLeases } from './leases.ts'
 import type { Log } from './log.ts'
-import { type Gateway, type MachineNamespace, machineRoom, orgRoom, serveMachines } from './machine-gateway.ts'
+import { serveMachines } from './machine-gateway.ts'
 import type { MachineSession } from './machine-session.ts'
 import { createRelay } from './relay.ts'
 import { openRelayDoor } from './relay-door.ts'
@@ -73,8 +75,9 @@ export async function startRealtime({
   const drains = new WeakMap<MachineSession, Drain>()
   const directories = createDirectories({
     db,
-    onDelta(orgId, delta) {
-      for (const { v } of controlVersions) machines.to(orgRoom(orgId, v)).emit('roster', deltaIn(v, delta))
+    onDelta(orgId, delta, signed) {
+      for (const { v } of controlVersions)
+        machines.to(orgRoom(orgId, v)).emit('roster', v < 3 ? deltaIn(v, delta) : signed)
     },
     onError: (error, orgId) => log.error({ err: error, org: orgId }, 'roster not read'),
   })
@@ -92,7 +95,7 @@ export async function startRealtime({
     if (sessions.get(session.machineId) === session) sessions.delete(session.machineId)
     try {
       await endOne(session.id)
-      publish('hint', { orgId, kinds: ['machines', 'agents'] })
+      publish('hint', { orgId, kinds: ['machines', 'agents', 'network'] })
     } catch (error) {
       log.warn({ err: error, machine: session.machineId }, 'session not ended; its lease will run out')
     }
@@ -118,6 +121,7 @@ export async function startRealtime({
     sessions,
     drains,
     directories,
+    clones: createClones(),
     relay,
     traces,
     openSession: openOne,

@@ -1,71 +1,38 @@
 /** The namespace `/machines`: from a daemon's first packet to its last. Frames: protocol/src/control.ts. */
 import { randomUUID } from 'node:crypto'
 import {
-  ChannelHistoryQuery,
-  ChannelMembership,
   CONTROL_VERSION,
   ControlAuth,
-  type ControlEvents,
-  isPlainBatch,
-  type MachineEvents,
-  machineFrames,
+  errorIn,
   OLDEST_CONTROL_VERSION,
-  RelayBatch,
-  ReturnBatch,
+  type Proof,
+  type RosterMachine,
   rosterIn,
+  type SignedWelcome,
+  type Welcome,
   type WireError,
 } from '@agent-relay/protocol'
-import type { Namespace } from 'socket.io'
 import { machineOfKey } from '#lib/auth/machine-key.ts'
 import { env } from '#lib/env.ts'
 import { DomainError, toWireError } from '#lib/errors.ts'
 import { clientAddress } from '#lib/http/request-context.ts'
 import { paths } from '#lib/paths.ts'
-import { point } from '#lib/points.ts'
 import { checkRate, countUse } from '#lib/rate-limit.ts'
-import { claimName } from '#lib/services/agents/claim-name.ts'
-import { releaseName } from '#lib/services/agents/release-name.ts'
-import { setStatus } from '#lib/services/agents/set-status.ts'
-import { syncNames } from '#lib/services/agents/sync-names.ts'
-import { joinAsAgent, leaveAsAgent } from '#lib/services/channels/agent-member.ts'
-import { readHistory } from '#lib/services/channels/read-history.ts'
-import type { Db } from '#lib/services/context.ts'
-import { assertOpened, type SessionFacts } from '#lib/services/machines/sessions.ts'
-import { answering, type Rate } from './answer.ts'
+import type { Ctx, MachineActor } from '#lib/services/context.ts'
+import { putSeals } from '#lib/services/machines/put-seals.ts'
+import { assertOpened } from '#lib/services/machines/sessions.ts'
+import { jumpAbove } from '#lib/services/roster/jump-above.ts'
 import { publish } from './bus.ts'
-import type { Directories } from './directory.ts'
-import { confirmByPong, createDrain, type Drain } from './drain.ts'
-import type { Log } from './log.ts'
-import { MachineSession, type MachineSocket, type MachineSocketData } from './machine-session.ts'
+import { cloned } from './clones.ts'
+import type { Directory } from './directory.ts'
+import { confirmByPong, createDrain } from './drain.ts'
+import { type Gateway, type MachineNamespace, machineRoom, orgRoom } from './gateway.ts'
+import { listenTo } from './machine-frames.ts'
+import { MachineSession, type MachineSocket } from './machine-session.ts'
 import { proveMachine } from './prove.ts'
-import type { Relay } from './relay.ts'
-import type { TraceWriter } from './trace-writer.ts'
-
-export type MachineNamespace = Namespace<MachineEvents, ControlEvents, Record<string, never>, MachineSocketData>
-
-export type Gateway = {
-  db: Db
-  log: Log
-  /** Names this process in the rows of its sessions. */
-  node: string
-  sessions: Map<string, MachineSession>
-  drains: WeakMap<MachineSession, Drain>
-  directories: Directories
-  relay: Relay
-  traces: TraceWriter
-  /** Null when the machine was revoked meanwhile. */
-  openSession(facts: SessionFacts): Promise<string | null>
-  onEnd(session: MachineSession): void
-}
 
 /** Only wrong keys count: a daemon with a good one may come back as often as it must. */
 const wrongKeys = { name: 'socket.key', count: 60, windowMs: 60_000 }
-/** Envelopes a second from one machine; five times what one machine needs in the relay benchmark. */
-const relayRate: Rate = { perSecond: 50_000, burst: 100_000 }
-
-/** The machines of an organization that speak this version. */
-export const orgRoom = (orgId: string, version: number): string => `org:${orgId}:${version}`
-export const machineRoom = (machineId: string): string => `machine:${machineId}`
 
 export function serveMachines(namespace: MachineNamespace, gateway: Gateway): void {
   namespace.use((socket, next) => {
@@ -82,7 +49,8 @@ export function serveMachines(namespace: MachineNamespace, gateway: Gateway): vo
     void socket.join(machineRoom(socket.data.actor.machineId))
     begin(socket, gateway).catch((error) => {
       if (!(error instanceof DomainError)) gateway.log.error({ err: error }, 'machine session not opened')
-      socket.emit('goodbye', error instanceof DomainError ? toWireError(error) : unavailable)
+      const known = error instanceof DomainError ? toWireError(error) : unavailable
+      socket.emit('goodbye', errorIn(socket.data.speaks, known))
       socket.disconnect(true)
     })
   })
@@ -124,9 +92,14 @@ const unsupported = (v: number): DomainError => {
 
 async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   const { db, node, sessions, directories } = gateway
-  const latencyMs = await proveMachine(socket, db)
+  const { latencyMs, proof } = await proveMachine(socket, db)
+  socket.data.publicKey = proof.publicKey
   const { actor, bootId, version, address } = socket.data
   const { machineId, orgId } = actor
+  if (gateway.clones.isClone(machineId, bootId)) {
+    sessions.get(machineId)?.end(cloned)
+    throw new DomainError(cloned.code, cloned.message)
+  }
   const id = assertOpened(await gateway.openSession({ orgId, machineId, bootId, node, address, version, latencyMs }))
   const ctx = { db, actor, address, requestId: randomUUID() }
   const session = new MachineSession({ id, ctx, socket, latencyMs })
@@ -138,6 +111,7 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   })
   const directory = await directories.open(orgId)
   await directory.refresh()
+  if (await takeWord(ctx, proof, directory, gateway)) await directory.refresh()
   const person = directory.machine(machineId)
   if (!socket.connected) return
   if (!person) throw new DomainError('KEY_REVOKED', 'This machine was revoked. To link it again, run: agent-relay link')
@@ -145,13 +119,7 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   sessions.set(machineId, session)
   listenTo(session, gateway)
   // From here to the end of this tick nothing is awaited: the roster of `welcome` is the base of the first delta.
-  socket.emit('welcome', {
-    v: session.speaks,
-    machine: { id: machineId, name: person.name },
-    person: person.person,
-    roster: rosterIn(session.speaks, directory.roster),
-    now: Date.now(),
-  })
+  socket.emit('welcome', welcomeOf(session, person, directory))
   void socket.join(orgRoom(orgId, session.speaks))
   publish('roster', { orgId })
   publish('hint', { orgId, kinds: ['machines', 'agents'] })
@@ -162,53 +130,41 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   gateway.relay.inbox.tell(ctx.actor)
 }
 
+/** What the machine says of itself beside its proof: whether the roster that was read before is older than that now. */
+async function takeWord(
+  ctx: Ctx<MachineActor>,
+  { seals = [], rosterVersion }: Proof,
+  { roster, machine }: Directory,
+  { db, log }: Gateway,
+): Promise<boolean> {
+  const { machineId, orgId } = ctx.actor
+  let hasChanged = false
+  if (rosterVersion && rosterVersion > roster.version) {
+    const fields = { org: orgId, machine: machineId, seen: rosterVersion, ours: roster.version }
+    hasChanged = await jumpAbove(db, orgId, rosterVersion)
+    log.warn(
+      fields,
+      hasChanged
+        ? 'a machine has seen a newer roster than the database knows, which was restored from a backup then: versions go on above it; revoke again what was revoked since'
+        : 'a machine says that it has seen a much newer roster than the database knows; it will not believe this one',
+    )
+    if (hasChanged) publish('roster', { orgId })
+  }
+  if (seals.length === 0 || JSON.stringify(seals) === JSON.stringify(machine(machineId)?.seals)) return hasChanged
+  await putSeals(ctx, seals)
+  return true
+}
+
+function welcomeOf(session: MachineSession, { id, name, person }: RosterMachine, directory: Directory) {
+  const { speaks } = session
+  const usual = { v: speaks, machine: { id, name }, person }
+  const now = Date.now()
+  if (speaks < 3) return { ...usual, roster: rosterIn(speaks, directory.roster), now } satisfies Welcome
+  return { ...usual, now, controlKey: directory.controlKey, roster: directory.signed() } satisfies SignedWelcome
+}
+
 const replaced: WireError = {
   code: 'CONFLICT',
   message:
     'This machine connected a second time, and the newer connection goes on. Is a copy of its home in use elsewhere?',
-}
-
-function listenTo(session: MachineSession, { directories, relay, traces, log }: Gateway): void {
-  const { ctx } = session
-  const { actor } = ctx
-  const { answer } = answering(session.socket, log, session.speaks)
-  answer('heartbeat', machineFrames.heartbeat.input, ({ at }) => {
-    session.lastBeatAt = Date.now()
-    return { at, now: Date.now() }
-  })
-  answer('agents.sync', machineFrames['agents.sync'].input, (input) => syncNames(ctx, input))
-  answer('agents.claim', machineFrames['agents.claim'].input, async ({ agent }) => ({
-    result: await claimName(ctx, agent),
-  }))
-  answer('agents.status', machineFrames['agents.status'].input, (input) => setStatus(ctx, input))
-  answer('agents.release', machineFrames['agents.release'].input, (input) => releaseName(ctx, input))
-  // The delta goes out before the answer: whoever has joined can address the channel at once.
-  const withRoster = async <T>(value: T): Promise<T> => {
-    await (await directories.open(actor.orgId)).refresh()
-    return value
-  }
-  answer('channels.join', ChannelMembership, async (input) => withRoster(await joinAsAgent(ctx, input)))
-  answer('channels.leave', ChannelMembership, async (input) => withRoster(await leaveAsAgent(ctx, input)))
-  answer('channels.history', ChannelHistoryQuery, (input) => readHistory(ctx, input))
-  answer('roster.get', machineFrames['roster.get'].input, async () =>
-    rosterIn(session.speaks, (await directories.open(actor.orgId)).roster),
-  )
-  const carry = async ({ envelopes }: RelayBatch) => {
-    const results = await relay.relay(actor, envelopes)
-    point('relay.answer')
-    return { results }
-  }
-  answer('relay', RelayBatch, carry, {
-    rate: relayRate,
-    cost: ({ envelopes }) => envelopes.length,
-    isPlain: isPlainBatch,
-  })
-  answer('return', ReturnBatch, (batch) => relay.giveBack(actor, batch).then(() => ({ done: true })), {
-    rate: relayRate,
-    cost: ({ acks, gaps, receipts, heard = [] }) => acks.length + gaps.length + receipts.length + heard.length + 1,
-  })
-  answer('traces', machineFrames.traces.input, async ({ traces: reports }) => {
-    await traces.write(reports.map((report) => ({ orgId: actor.orgId, machineId: actor.machineId, report })))
-    return { done: true }
-  })
 }

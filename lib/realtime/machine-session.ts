@@ -11,8 +11,10 @@ import {
   MAX_BATCH,
   MAX_BATCH_BYTES,
   type MachineEvents,
+  payloadLength,
   type Returned,
   returnIn,
+  type SignalIn,
   type WireError,
 } from '@agent-relay/protocol'
 import type { Socket } from 'socket.io'
@@ -91,9 +93,14 @@ export class MachineSession {
     return this.#queuedBytes + this.#bytesOnTheWay > backedUpBytes
   }
 
+  /** Whether its program can read this envelope: what is sealed cannot be said to an older one, and waits for a newer. */
+  reads(envelope: Envelope): boolean {
+    return envelope.sealed === undefined || this.speaks >= 3
+  }
+
   /** Whether this envelope may go out now: the socket keeps up, and nothing of its stream waits in the mailbox. */
   takes(envelope: Envelope): boolean {
-    if (!this.isMailKnown || this.isBackedUp) return false
+    if (!this.isMailKnown || this.isBackedUp || !this.reads(envelope)) return false
     return this.behind.size === 0 || !this.behind.has(streamKey(envelope))
   }
 
@@ -110,7 +117,7 @@ export class MachineSession {
   /** Puts an envelope on the socket with the others of this tick. */
   deliver(envelope: Envelope): void {
     // The body dominates, and its length in characters is near enough; a batch has room to spare under the socket's limit.
-    const bytes = envelope.body.length * 2 + 600
+    const bytes = payloadLength(envelope) * 2 + 600
     if (this.#queuedBytes + bytes > MAX_BATCH_BYTES) this.#flush()
     this.#queue.push({ envelope: envelopeIn(this.speaks, envelope), bytes })
     this.#queuedBytes += bytes
@@ -130,6 +137,12 @@ export class MachineSession {
     const { acks, gaps, receipts, heard = [] } = batch
     this.#bufferedBytes += 200 * (acks.length + gaps.length + receipts.length + heard.length)
     this.socket.emit('returned', { from: returned.from, batch })
+  }
+
+  /** Another machine's signal; the sender has seen whether this one is backed up. */
+  giveSignal(signal: SignalIn): void {
+    this.#bufferedBytes += signal.sealed.data.length + 200
+    this.socket.emit('signal', signal)
   }
 
   /** Resolves when little enough is on its way, also when the socket has ended. */

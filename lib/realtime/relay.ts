@@ -6,6 +6,7 @@ import {
   type Ack,
   type Envelope,
   MAX_BODY_BYTES,
+  MAX_SEALED_LENGTH,
   type RelayResult,
   type ReturnBatch,
   type Returned,
@@ -166,10 +167,16 @@ function objection(directory: Directory, actor: MachineActor, envelope: Envelope
       code: 'NOT_FOUND',
       message: `The machine ${to.machine} of ${to.agent} is not in this organization any more. Address ${to.agent} again to find where it is now.`,
     }
-  if (envelope.body.length > MAX_BODY_BYTES / 3 && Buffer.byteLength(envelope.body) > MAX_BODY_BYTES)
+  const isLong = envelope.body.length > MAX_BODY_BYTES / 3 && Buffer.byteLength(envelope.body) > MAX_BODY_BYTES
+  if (isLong || (envelope.sealed !== undefined && envelope.sealed.data.length > MAX_SEALED_LENGTH))
     return {
       code: 'TOO_LARGE',
       message: `The body is over ${MAX_BODY_BYTES} bytes. Send a shorter one, or a reference.`,
+    }
+  if (envelope.sealed !== undefined && envelope.body !== '')
+    return {
+      code: 'BAD_REQUEST',
+      message: 'The message has a sealed body and one in the clear. Send the sealed one alone.',
     }
   if (envelope.seq > 0x7fffffff)
     return { code: 'BAD_REQUEST', message: `The sequence number ${envelope.seq} is out of range.` }

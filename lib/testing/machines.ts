@@ -1,5 +1,5 @@
 /** Machines for tests: linked by the real verbs, speaking the control protocol over real sockets. */
-import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,10 +13,18 @@ import {
   MACHINES_NAMESPACE,
   type MachineEvents,
   type Returned,
-  type Roster,
+  Roster,
+  RosterDelta,
+  type SealKey,
+  type SignalIn,
+  Signed,
+  type SignedKind,
+  type SignedWelcome,
   SOCKET_PATH,
+  sealKeyText,
   type Welcome,
 } from '@agent-relay/protocol'
+import { type KeyPair, newKeyPair, readSigned, signText } from '@agent-relay/protocol/crypto'
 import { io, type Socket } from 'socket.io-client'
 import { type Realtime, startRealtime } from '#lib/realtime/index.ts'
 import type { Log } from '#lib/realtime/log.ts'
@@ -37,6 +45,13 @@ export function makeIdentity(): Identity {
 export async function linkMachine(db: Db, owner: UserActor, orgId: string, name: string): Promise<LinkedMachine> {
   const { key, machine } = await createMachineKey(contextOf(db, owner), { org: orgId, name })
   return { id: machine.id, orgId, name: machine.name, key, identity: makeIdentity() }
+}
+
+/** A seal key of this machine, with what the machine says of it. */
+export function makeSealKey({ id, orgId, identity }: LinkedMachine): { pair: KeyPair; seal: SealKey } {
+  const pair = newKeyPair('X25519')
+  const signature = signText(identity.privateKey, sealKeyText(orgId, id, pair.publicKey))
+  return { pair, seal: { key: pair.publicKey, signature } }
 }
 
 /** Errors that nobody expected are shown; the rest of the log is not. */
@@ -81,16 +96,23 @@ export async function startGateway(
 export type MachineClient = {
   socket: Socket<ControlEvents, MachineEvents>
   machine: LinkedMachine
+  /** With the roster read. */
   welcome: Welcome
+  /** That signs for the organization; empty of an older version. */
+  controlKey: string
   /** Everything delivered so far. */
   delivered: Envelope[]
   /** Every return frame so far. */
   returned: Returned[]
+  /** Every signal so far. */
+  signals: SignalIn[]
   /** The roster as the deltas have made it. */
   roster: Roster
   /** Resolves once `condition` holds; looks again at every frame that comes. */
   until(condition: () => boolean): Promise<void>
   ask<E extends keyof MachineEvents>(event: E, input: Parameters<MachineEvents[E]>[0]): Promise<Answer<unknown>>
+  /** What the control key signed. Throws when it did not, for this kind and organization. */
+  read(kind: SignedKind, signed: unknown): unknown
   claim(name: string, epoch?: number | null): Promise<number>
   close(): Promise<void>
 }
@@ -103,6 +125,11 @@ type ConnectOptions = {
   origin?: string
   /** The version that is asked for. */
   v?: number
+  /** Names the run of the daemon; another one each time by default. */
+  bootId?: string
+  /** What is said beside the proof, by a program that is new enough. */
+  says?: { seals?: SealKey[]; rosterVersion?: number | null }
+  headers?: Record<string, string>
 }
 
 export function dial(
@@ -110,20 +137,19 @@ export function dial(
   machine: LinkedMachine,
   options: ConnectOptions = {},
 ): Socket<ControlEvents, MachineEvents> {
-  const { identity = machine.identity, key = machine.key, prove } = options
-  const bootId = randomUUID()
+  const { identity = machine.identity, key = machine.key, prove, bootId = randomUUID(), says = {}, headers } = options
   const socket: Socket<ControlEvents, MachineEvents> = io(url + MACHINES_NAMESPACE, {
     path: SOCKET_PATH,
     transports: ['websocket'],
     reconnection: false,
     forceNew: true,
     auth: { v: options.v ?? CONTROL_VERSION, key, bootId, version: '0.0.1' },
-    ...(options.origin && { extraHeaders: { origin: options.origin } }),
+    extraHeaders: { ...headers, ...(options.origin && { origin: options.origin }) },
   })
   if (prove !== null)
     socket.on('challenge', (challenge, reply) => {
-      const signature = sign(null, Buffer.from(controlProofText(challenge, bootId)), identity.privateKey)
-      reply({ signature: signature.toString('base64url'), publicKey: identity.publicKey })
+      const signature = signText(identity.privateKey, controlProofText(challenge, bootId))
+      reply({ signature, publicKey: identity.publicKey, ...says })
     })
   return socket
 }
@@ -141,20 +167,32 @@ export async function connectMachine(
     returned.push(frame)
     changed()
   })
-  const welcome = await new Promise<Welcome>((resolve, reject) => {
-    socket.once('welcome', resolve)
+  const greeting = await new Promise<{ of: Welcome | SignedWelcome }>((resolve, reject) => {
+    socket.once('welcome', (of) => resolve({ of }))
     socket.once('goodbye', reject)
     socket.once('connect_error', (error) => reject((error as { data?: unknown }).data ?? error))
   }).catch((error) => {
     socket.disconnect()
     throw error
   })
+  const { of: told } = greeting
+  const controlKey = 'controlKey' in told ? told.controlKey : ''
+  const read = (kind: SignedKind, signed: unknown): unknown => {
+    const value = readSigned(controlKey, kind, machine.orgId, Signed.parse(signed))
+    if (value === undefined) throw new Error(`a ${kind} that the control key did not sign`)
+    return value
+  }
+  const welcome: Welcome = 'controlKey' in told ? { ...told, roster: Roster.parse(read('roster', told.roster)) } : told
   const delivered: Envelope[] = []
+  const signals: SignalIn[] = []
   const client: MachineClient = {
     socket,
     machine,
     welcome,
+    controlKey,
+    read,
     delivered,
+    signals,
     returned,
     roster: welcome.roster,
     async until(condition) {
@@ -180,7 +218,14 @@ export async function connectMachine(
     delivered.push(...envelopes)
     changed()
   })
-  socket.on('roster', (delta) => {
+  socket.on('signal', (signal) => {
+    signals.push(signal)
+    changed()
+  })
+  socket.on('roster', (frame) => {
+    const isSigned = welcome.v >= 3
+    if (isSigned !== 'text' in frame) throw new Error(`a delta in the form of another version than ${welcome.v}`)
+    const delta = RosterDelta.parse(isSigned ? read('delta', frame) : frame)
     if (delta.base !== client.roster.version) throw new Error(`delta of ${delta.base} on ${client.roster.version}`)
     const gone = new Set(delta.removedMachines)
     const machineIds = new Set(delta.machines.map(({ id }) => id))
@@ -192,6 +237,7 @@ export async function connectMachine(
       agents: [...client.roster.agents.filter(({ name }) => !names.has(name.toLowerCase())), ...delta.agents],
       ...(delta.people && { people: delta.people }),
       ...(delta.channels && { channels: delta.channels }),
+      ...(delta.archive !== undefined && { archive: delta.archive }),
     }
     changed()
   })

@@ -60,7 +60,7 @@ export const isKnownIn = (versions: readonly Version[], version: number, frame: 
   versions.some(({ v, frames }) => v <= version && frames.includes(frame))
 
 /** The control socket's version that this source speaks, and the oldest that it still does. */
-export const CONTROL_VERSION = 2
+export const CONTROL_VERSION = 3
 export const OLDEST_CONTROL_VERSION = 1
 /** The same of the local socket. */
 export const LOCAL_VERSION = 2

@@ -46,6 +46,7 @@ function open(machine: LinkedMachine, names: string[] = [], url = gateway.url) {
   const events = new EventEmitter()
   const delivered: Envelope[] = []
   const epochs = new Map<string, number>()
+  let controlKey: string | undefined
   const control = createControlLink({
     url,
     key: machine.key,
@@ -55,6 +56,16 @@ function open(machine: LinkedMachine, names: string[] = [], url = gateway.url) {
     },
     version: '0.1.0',
     bootId: randomUUID(),
+    trust: {
+      org: machine.orgId,
+      machine: machine.id,
+      controlKey: () => controlKey,
+      known: () => undefined,
+      pin(key) {
+        controlKey = key
+      },
+    },
+    seals: () => [],
     agents: () => names.map((name) => claimOf(name, epochs.get(name) ?? null)),
     random: () => 0.05,
     on: {
@@ -65,6 +76,8 @@ function open(machine: LinkedMachine, names: string[] = [], url = gateway.url) {
       returned: (returned) => events.emit('returned', returned),
       refused: (error) => events.emit('refused', error),
       unknown: (event) => events.emit('unknown', event),
+      fresh: (at) => events.emit('fresh', at),
+      signal: (signal) => events.emit('signal', signal),
       claims(results) {
         for (const result of results) if (result.ok) epochs.set(result.name, result.epoch)
         events.emit('claims', results)

@@ -1,123 +1,18 @@
-import { createPublicKey, randomUUID, verify } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Server as HttpServer } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  type Challenge,
-  controlProofText,
-  type Envelope,
-  type Proof,
-  type ReturnBatch,
-  type Roster,
-  type RosterDelta,
-  SOCKET_PATH,
-} from '@agent-relay/protocol'
-import { Server, type Socket } from 'socket.io'
+import type { Envelope, ReturnBatch } from '@agent-relay/protocol'
+import type { Socket } from 'socket.io'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { delta, envelope, TestPlane, trustOf } from '../../test/support/test-plane.ts'
 import { openHome } from '../home/home.ts'
 import { ensureIdentity, type Identity } from '../home/identity.ts'
 import type { Clock } from './clock.ts'
 import { type ControlLink, type ControlLinkOptions, createControlLink } from './control-link.ts'
-
-const roster = (version: number): Roster => ({
-  version,
-  org: { id: 'o1', slug: 'acme', name: 'Acme' },
-  machines: [],
-  agents: [],
-})
-const delta = (base: number, version: number): RosterDelta => ({
-  base,
-  version,
-  machines: [],
-  agents: [],
-  removedMachines: [],
-  removedAgents: [],
-})
-const envelope = (seq: number, body = 'hello'): Envelope => ({
-  v: 1,
-  id: randomUUID(),
-  org: 'o1',
-  from: { machine: 'm2', agent: 'Bob', epoch: 1 },
-  to: { machine: 'm1', agent: 'Alice' },
-  stream: 's',
-  outboxEpoch: 'e',
-  seq,
-  ttlMs: 60_000,
-  priority: 1,
-  ts: 1,
-  trace: 't',
-  body,
-})
-
-/** A server that speaks the control protocol as far as a test lets it; the real gateway has its own tests with this link. */
-class TestPlane extends EventEmitter {
-  readonly http: HttpServer = createServer((_, response) => response.writeHead(404).end())
-  readonly io = new Server(this.http, { path: SOCKET_PATH, maxHttpBufferSize: 8 * 1024 * 1024 })
-  readonly sockets: Socket[] = []
-  readonly batches: Envelope[][] = []
-  machineKey = 'ar_live_good'
-  /** What happens after the connection; a test may replace it. */
-  greet: (socket: Socket) => void = (socket) => this.welcome(socket, 1)
-  answers: Record<string, (input: never) => unknown> = {
-    heartbeat: (beat: { at: number }) => ({ at: beat.at, now: 1 }),
-    'agents.sync': ({ agents }: { agents: { name: string }[] }) => ({
-      results: agents.map(({ name }) => ({ ok: true, name, epoch: 4 })),
-    }),
-    'roster.get': () => roster(9),
-    relay: ({ envelopes }: { envelopes: Envelope[] }) => {
-      this.batches.push(envelopes)
-      return { results: envelopes.map(({ id }) => ({ id, state: 'carried' })) }
-    },
-    return: () => ({ done: true }),
-  }
-
-  async listen(port = 0): Promise<string> {
-    this.io.of('/machines').on('connection', (socket) => {
-      this.sockets.push(socket)
-      socket.onAny((event: string, ...args) => {
-        const [input, reply] = args as [never, (answer: unknown) => void]
-        this.emit(event, input)
-        const answer = this.answers[event]
-        if (answer !== undefined) reply({ ok: true, value: answer(input) })
-      })
-      this.greet(socket)
-      this.emit('socket', socket)
-    })
-    this.http.listen(port, '127.0.0.1')
-    await once(this.http, 'listening')
-    return `http://127.0.0.1:${(this.http.address() as AddressInfo).port}`
-  }
-
-  welcome(socket: Socket, version: number): void {
-    const challenge: Challenge = { nonce: 'n'.repeat(32), machineId: 'm1', org: 'o1' }
-    socket.emit('challenge', challenge, (proof: Proof) => {
-      const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: proof.publicKey } })
-      const text = controlProofText(challenge, socket.handshake.auth.bootId)
-      const isProved =
-        socket.handshake.auth.key === this.machineKey &&
-        verify(null, Buffer.from(text), key, Buffer.from(proof.signature, 'base64url'))
-      if (!isProved) {
-        socket.emit('goodbye', { code: 'KEY_INVALID', message: 'No such key; run: agent-relay link' })
-        socket.disconnect(true)
-        return
-      }
-      socket.emit('welcome', {
-        v: socket.handshake.auth.v,
-        machine: { id: 'm1', name: 'alice-mbp' },
-        person: 'alice',
-        roster: roster(version),
-        now: 1,
-      })
-    })
-  }
-
-  async close(): Promise<void> {
-    await this.io.close()
-  }
-}
 
 let folder: string
 let identity: Identity
@@ -148,6 +43,8 @@ function linkTo(url: string, more: Partial<ControlLinkOptions> = {}) {
     identity,
     version: '0.1.0',
     bootId: randomUUID(),
+    trust: trustOf(),
+    seals: () => [],
     agents: () => [],
     random: () => 0,
     on: {
@@ -160,6 +57,8 @@ function linkTo(url: string, more: Partial<ControlLinkOptions> = {}) {
       claims: note('claims'),
       refused: note('refused'),
       unknown: note('unknown'),
+      fresh: note('fresh'),
+      signal: note('signal'),
     },
     ...more,
   })
@@ -258,7 +157,7 @@ describe('connecting', () => {
     await plane.close()
     expect((await down).message).toContain('was lost; reconnecting')
     await expect(link.relay([envelope(0)])).rejects.toMatchObject({ code: expect.stringMatching(/NOT_CONN|UNAVAIL/) })
-    plane = new TestPlane()
+    plane = new TestPlane(plane.control)
     const again = next('up')
     await plane.listen(Number(new URL(url).port))
     await again
@@ -358,13 +257,11 @@ describe('what is carried', () => {
   test('a delta of the held version is passed on, any other asks for the whole roster', async () => {
     const { next, socket, log } = await connected()
     const first = next('delta')
-    socket.emit('roster', delta(1, 2))
+    socket.emit('roster', plane.sign('delta', delta(1, 2)))
     expect((await first).version).toBe(2)
     const whole = next('roster')
     const after = next('delta')
-    socket.emit('roster', delta(5, 6))
-    socket.emit('roster', delta(6, 9))
-    socket.emit('roster', delta(9, 10))
+    for (const one of [delta(5, 6), delta(6, 9), delta(9, 10)]) socket.emit('roster', plane.sign('delta', one))
     expect((await whole).version).toBe(9)
     expect((await after).version).toBe(10)
     expect(log).toEqual(['up', 'claims', 'delta', 'roster', 'delta'])

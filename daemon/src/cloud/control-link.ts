@@ -14,16 +14,21 @@ import {
   CONTROL_VERSION,
   Envelope,
   isPlainEnvelope,
+  type LinkReport,
   MAX_BATCH,
   type MachineEvents,
   machineFrames,
   OLDEST_CONTROL_VERSION,
+  type ReachAnswer,
   type RelayResult,
   type ReturnBatch,
   Returned,
   type Roster,
   type RosterDelta,
   returnIn,
+  type SealKey,
+  SignalIn,
+  type SignalOut,
   type TraceReport,
   type Welcome,
 } from '@agent-relay/protocol'
@@ -35,14 +40,16 @@ import { backoffMs } from './backoff.ts'
 import { relayQueue, returnQueue } from './batches.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { rosterFollower } from './roster-follower.ts'
-import { nonsense, openSession, type Session } from './session.ts'
+import { downgraded, type RosterTrust, rosterReader, SIGNED_SINCE } from './roster-trust.ts'
+import { openSession, type Session } from './session.ts'
+import { nonsense } from './trouble.ts'
 import { controlOrigin } from './url.ts'
 
 /** A connection that lived this long was a good one: the next wait starts small again. */
 const STEADY_MS = 10_000
 
-/** Trying again cannot help; a person must act. */
-const final = new Set(['KEY_INVALID', 'KEY_REVOKED', 'IDENTITY_MISMATCH'])
+/** Trying again cannot help; a person must act. UNTRUSTED is none of them: the operator may put right what was wrong. */
+const final = new Set(['KEY_INVALID', 'KEY_REVOKED', 'IDENTITY_MISMATCH', 'CLONED'])
 
 type ControlHandlers = {
   up(welcome: Welcome): void
@@ -55,6 +62,10 @@ type ControlHandlers = {
   /** Envelopes for this machine, each checked against its schema. Answer with giveBack() after the commit. */
   deliver(envelopes: Envelope[]): void
   returned(returned: Returned): void
+  /** The roster that was given last was the newest at `at`, ms since 1970 on the control plane's clock; signed since version 3. */
+  fresh(at: number): void
+  /** From another machine; still sealed. */
+  signal(signal: SignalIn): void
   /** What became of every name of `agents()` after a connect. */
   claims(results: ClaimResult[]): void
   /** The control plane refuses this machine for good: no more tries until the home is linked anew. */
@@ -71,6 +82,10 @@ export type ControlLinkOptions = {
   version: string
   /** A UUID of this run of the daemon. */
   bootId: string
+  /** Which rosters are believed. */
+  trust: RosterTrust
+  /** The keys to which this machine's messages are sealed, newest first; asked for at each connect. */
+  seals(): SealKey[]
   /** All names of this machine, asked for after each connect. */
   agents(): AgentClaim[] | Promise<AgentClaim[]>
   on: ControlHandlers
@@ -106,6 +121,19 @@ export type ControlLink = {
   joinChannel(wanted: ChannelMembership): Promise<ChannelJoined>
   leaveChannel(wanted: ChannelMembership): Promise<ChannelLeft>
   channelHistory(query: ChannelHistoryQuery): Promise<ChannelHistory>
+  /**
+   * Since version 3, and VERSION_UNSUPPORTED from an older control plane. To another machine, by way of its control socket:
+   * NOT_CONNECTED also when that is not there.
+   */
+  signal(out: SignalOut): Promise<void>
+  /** Replaces the keys that were told at the connect; newest first. */
+  putSeals(seals: SealKey[]): Promise<void>
+  /** What changed, or with `isWhole` all there is; any number. */
+  reportLinks(links: LinkReport[], isWhole: boolean): Promise<void>
+  /** Whether a caller from outside reaches this machine at the address that the control plane sees, on this port. */
+  checkReach(port: number): Promise<ReachAnswer>
+  /** Another machine holds this version: asked for when it is newer, though not often. */
+  behind(version: number): void
   state(): ControlState
   /** Round trip of the last heartbeat in ms; null while not connected. */
   latencyMs(): number | null
@@ -135,11 +163,19 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     const known = returnIn(speaks, batch)
     if (known !== undefined) await ask('return', known)
   })
+  const trust = rosterReader(url, options.trust)
   const follower = rosterFollower({
     fetch: () => ask('roster.get', {}),
-    onDelta: on.delta,
+    readRoster: (value) => trust.roster(value, speaks),
+    readDelta: (frame) => trust.delta(frame, speaks),
+    onDelta(delta) {
+      trust.took(delta.version)
+      on.delta(delta)
+    },
     onRoster: on.roster,
-    onBroken: () => session?.end(nonsense(url, 'roster')),
+    onFresh: on.fresh,
+    onBroken: (error) => session?.end(error instanceof RelayError ? error : nonsense(url, 'roster')),
+    clock,
   })
 
   function read<E extends keyof MachineEvents>(event: E, value: unknown): z.infer<(typeof machineFrames)[E]['value']> {
@@ -156,6 +192,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       ...options,
       url,
       clock,
+      trust,
       speaks: version,
       onUnknown: (event) => on.unknown(event),
       onUp(welcome) {
@@ -167,6 +204,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         on.up(welcome)
         sync(opened)
       },
+      onEcho: heard,
       onEnd(error) {
         session = undefined
         isUp = false
@@ -175,6 +213,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         follower.reset(undefined)
         if (state.state === 'stopped') return
         if (error.code === 'VERSION_UNSUPPORTED' && upAt === undefined) {
+          if (trust.isPinned() && version <= SIGNED_SINCE) return settleEnd(downgraded(url))
           if (version > OLDEST_CONTROL_VERSION) return connect(version - 1)
           return settleEnd(unsupported(url, options.version))
         }
@@ -184,7 +223,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       onPush(event, frame) {
         if (event === 'roster') follower.push(frame)
         else if (event === 'deliver') deliver(frame)
-        else giveReturned(frame)
+        else if (event === 'returned') giveReturned(frame)
+        else if (speaks >= SIGNED_SINCE) giveSignal(frame)
       },
     })
     session = opened
@@ -229,6 +269,24 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     if (returned.success) on.returned(returned.data)
   }
 
+  function giveSignal(frame: unknown): void {
+    const signal = SignalIn.safeParse(frame)
+    if (signal.success) on.signal(signal.data)
+  }
+
+  /** An older control plane says of every change by itself, so its echo alone confirms what it said last. */
+  function heard(value: unknown): void {
+    const echo = machineFrames.heartbeat.value.safeParse(value)
+    if (!echo.success || session === undefined) return
+    if (speaks < SIGNED_SINCE) on.fresh(echo.data.now)
+    if (speaks < SIGNED_SINCE || echo.data.fresh === undefined) return
+    try {
+      follower.confirm(trust.fresh(echo.data.fresh))
+    } catch (error) {
+      session.end(error instanceof RelayError ? error : nonsense(url, 'heartbeat'))
+    }
+  }
+
   return {
     start() {
       if (state.state !== 'stopped') return
@@ -258,6 +316,15 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     joinChannel: async (wanted) => read('channels.join', await ask('channels.join', wanted)),
     leaveChannel: async (wanted) => read('channels.leave', await ask('channels.leave', wanted)),
     channelHistory: async (query) => read('channels.history', await ask('channels.history', query)),
+    signal: async (out) => void (await ask('signal', out)),
+    putSeals: async (seals) => void (await ask('keys.put', { seals })),
+    async reportLinks(reports, isWhole) {
+      if (reports.length === 0 && !isWhole) return
+      for (let from = 0; from === 0 || from < reports.length; from += MAX_BATCH)
+        await ask('links', { links: reports.slice(from, from + MAX_BATCH), isWhole: isWhole && from === 0 })
+    },
+    checkReach: async (port) => read('reach.check', await ask('reach.check', { port })),
+    behind: (version) => follower.hearsay(version),
     state: () => ({ ...state }),
     latencyMs: () => session?.latencyMs() ?? null,
   }

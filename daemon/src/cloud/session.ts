@@ -14,15 +14,18 @@ import {
   isKnownIn,
   MACHINES_NAMESPACE,
   type MachineEvents,
+  type Proof,
+  type SealKey,
   SOCKET_PATH,
-  Welcome,
+  type Welcome,
   WireError,
 } from '@agent-relay/protocol'
 import { io, type Socket } from 'socket.io-client'
 import { fromWire, RelayError } from '../errors.ts'
 import type { Identity } from '../home/identity.ts'
 import type { Clock } from './clock.ts'
-import { unreachable } from './trouble.ts'
+import { type RosterReader, SIGNED_SINCE } from './roster-trust.ts'
+import { nonsense, unreachable } from './trouble.ts'
 
 /** From dialing to `welcome`, TLS and a slow phone network included. */
 const OPEN_MS = 15_000
@@ -35,7 +38,7 @@ const EVENT = 2
 /** So many kinds of unknown events are told of; a server that makes up names cannot fill the log. */
 const MAX_UNKNOWN = 16
 
-type Pushes = Pick<ControlEvents, 'roster' | 'deliver' | 'returned'>
+type Pushes = Pick<ControlEvents, 'roster' | 'deliver' | 'returned' | 'signal'>
 
 export type SessionOptions = {
   url: string
@@ -46,7 +49,13 @@ export type SessionOptions = {
   /** Of the control protocol, to ask for; what the server agreed to is the same or nothing. */
   speaks: number
   clock: Clock
+  /** Says which welcome is believed. */
+  trust: RosterReader
+  /** The keys to which this machine's messages are sealed, newest first. */
+  seals(): SealKey[]
   onUp(welcome: Welcome): void
+  /** The value of a heartbeat's answer; not yet checked. */
+  onEcho(value: unknown): void
   /** Called once, also when the session never came up. */
   onEnd(error: RelayError): void
   /** Frames as they came; not yet checked. */
@@ -149,33 +158,54 @@ export function openSession(options: SessionOptions): Session {
       return
     }
     request('heartbeat', { at }).then(
-      () => {
+      (value) => {
         lastEchoAt = clock.now()
         latency = lastEchoAt - at
+        options.onEcho(value)
       },
       () => undefined, // A missed echo counts by its absence.
     )
     stopTimer = clock.after(Math.min(HEARTBEAT_MS, HEARTBEAT_DEAD_MS - (at - lastEchoAt)), beat)
   }
 
+  /** What cannot be believed, or not be kept, ends the connection and gives undefined. */
+  function believed<T>(read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      end(error instanceof RelayError ? error : nonsense(url, 'welcome'))
+      return undefined
+    }
+  }
+
+  function proofOf(challenge: Challenge): Proof {
+    options.trust.mustBeForUs(challenge)
+    const { publicKey, sign } = options.identity
+    const proof = { signature: sign(controlProofText(challenge, options.bootId)), publicKey }
+    if (options.speaks < SIGNED_SINCE) return proof
+    return { ...proof, seals: options.seals(), rosterVersion: options.trust.newest() }
+  }
+
   socket.on('challenge', (frame, reply) => {
     const challenge = Challenge.safeParse(frame)
     if (!challenge.success || typeof reply !== 'function') return end(nonsense(url, 'challenge'))
-    const signature = options.identity.sign(controlProofText(challenge.data, options.bootId))
-    reply({ signature, publicKey: options.identity.publicKey })
+    const proof = believed(() => proofOf(challenge.data))
+    if (proof !== undefined) reply(proof)
   })
   socket.on('welcome', (frame) => {
-    const welcome = Welcome.safeParse(frame)
-    if (!welcome.success || welcome.data.v !== options.speaks || isUp) return end(nonsense(url, 'welcome'))
+    if (isUp) return end(nonsense(url, 'welcome'))
+    const welcome = believed(() => options.trust.welcome(frame, options.speaks))
+    if (welcome === undefined) return
     stopTimer()
     isUp = true
     lastEchoAt = clock.now()
-    options.onUp(welcome.data)
+    options.onUp(welcome)
     if (!isEnded) beat()
   })
   socket.on('roster', (frame) => options.onPush('roster', frame))
   socket.on('deliver', (frame) => options.onPush('deliver', frame))
   socket.on('returned', (frame) => options.onPush('returned', frame))
+  socket.on('signal', (frame) => options.onPush('signal', frame))
   socket.onAny((given: unknown, ...args: unknown[]) => {
     const event = String(given)
     if (Object.hasOwn(controlFrames, event)) return
@@ -224,10 +254,3 @@ function failureOf(answer: Answer<unknown>, url: string, event: string): RelayEr
   const error = WireError.safeParse(answer?.error)
   return error.success ? fromWire(error.data) : nonsense(url, event)
 }
-
-/** The error for a frame that is not of our protocol. */
-export const nonsense = (url: string, event: string): RelayError =>
-  new RelayError(
-    'INTERNAL',
-    `${url} sent a ${event} frame that this version does not understand: use the agent-relay that it serves: npx ${url}/agent-relay.tgz`,
-  )

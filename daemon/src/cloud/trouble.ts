@@ -1,4 +1,12 @@
-/** Why the control plane cannot be reached, in a sentence for people. */
+/** What is wrong with the control plane or the way to it, in a sentence for people. */
+import { RelayError } from '../errors.ts'
+
+/** The error for a frame that is not of our protocol. */
+export const nonsense = (url: string, event: string): RelayError =>
+  new RelayError(
+    'INTERNAL',
+    `${url} sent a ${event} frame that this version does not understand: use the agent-relay that it serves: npx ${url}/agent-relay.tgz`,
+  )
 
 const network: Record<string, string> = {
   ECONNREFUSED: 'nothing listens there; is the control plane running, and is the port right?',

@@ -3,6 +3,7 @@ import type { Roster, RosterDelta } from '@agent-relay/protocol'
 import { nameKey } from '@agent-relay/protocol'
 import { agentRow, settle } from './agents.ts'
 import { failOut, notify } from './failure.ts'
+import { forgetFreshness } from './freshness.ts'
 import { askAnew } from './inbox.ts'
 import { followMoves } from './moves.ts'
 import { rewind } from './outbox.ts'
@@ -20,6 +21,7 @@ export function linked(state: State, identity: LinkIdentity | null, turn: Turn):
     if (before !== null) leave(state, before.org.name, turn)
     state.roster = null
     must(turn, { op: 'meta', key: 'roster', value: null })
+    forgetFreshness(state, turn)
     for (const agent of state.agents.values()) {
       agent.epoch = null
       agent.claim = identity === null ? 'local' : 'pending'
@@ -30,11 +32,13 @@ export function linked(state: State, identity: LinkIdentity | null, turn: Turn):
   must(turn, { op: 'meta', key: 'identity', value: identity === null ? null : JSON.stringify(identity) })
 }
 
+type Up = { roster: Roster; now?: number; isUnsigned?: boolean }
+
 /** `now`: the control plane's clock, so that what it says of times can be shown by ours. */
-export function up(state: State, { roster, now }: { roster: Roster; now?: number }, turn: Turn): void {
+export function up(state: State, { roster, now, isUnsigned }: Up, turn: Turn): void {
   state.isUp = true
   if (now !== undefined) state.cloudAheadMs = now - turn.now
-  takeRoster(state, roster, turn)
+  takeRoster(state, { roster, mayGoBack: isUnsigned === true }, turn)
   rewindRelayed(state)
   const isRelayed = (machine: string): boolean => !linkTo(state, machine).isDirect
   remind(state, turn, (debt) => isRelayed(debt.machine))
@@ -68,8 +72,17 @@ export function peerChanged(state: State, { machine, isUp }: { machine: string; 
   askAnew(state, turn, (sender) => sender === machine)
 }
 
-/** A whole roster. The version may go back only with a new organization; the control plane decides that, not we. */
-export function takeRoster(state: State, roster: Roster, turn: Turn): void {
+/**
+ * A whole roster. Within an organization it never goes back: whoever was removed would be there again. Only a control plane
+ * that signs none may have lost some, for nobody told it how far it had come.
+ */
+export function takeRoster(
+  state: State,
+  { roster, mayGoBack }: { roster: Roster; mayGoBack: boolean },
+  turn: Turn,
+): void {
+  const held = state.roster
+  if (held !== null && held.org.id === roster.org.id && roster.version < held.version && !mayGoBack) return
   state.roster = indexRoster(roster)
   rosterChanged(state, turn)
 }

@@ -21,6 +21,8 @@ export type RosterIndex = {
   people: Map<string, RosterPerson>
   /** By name key. */
   channels: Map<string, RosterChannel>
+  /** The X25519 key to which every body is sealed for the organization's archive, too; null while that is off. */
+  archive: string | null
 }
 
 export function indexRoster(roster: Roster): RosterIndex {
@@ -32,6 +34,7 @@ export function indexRoster(roster: Roster): RosterIndex {
     cloud: roster.cloud,
     people: byHandle(roster.people ?? []),
     channels: byName(roster.channels ?? []),
+    archive: roster.archive ?? null,
   }
 }
 
@@ -47,17 +50,19 @@ export const rosterOf = (index: RosterIndex): Roster => ({
   ...(index.cloud !== undefined && { cloud: index.cloud }),
   people: [...index.people.values()],
   channels: [...index.channels.values()],
+  ...(index.archive !== null && { archive: index.archive }),
 })
 
 /** Applies a delta in place; false when it is not made for this version, and then nothing changed. */
 export function applyDelta(index: RosterIndex, delta: RosterDelta): boolean {
-  if (delta.base !== index.version) return false
+  if (delta.base !== index.version || delta.version <= delta.base) return false
   for (const id of delta.removedMachines) index.machines.delete(id)
   for (const key of delta.removedAgents) index.agents.delete(key)
   for (const machine of delta.machines) index.machines.set(machine.id, machine)
   for (const agent of delta.agents) index.agents.set(nameKey(agent.name), agent)
   if (delta.people !== undefined) index.people = byHandle(delta.people)
   if (delta.channels !== undefined) index.channels = byName(delta.channels)
+  if (delta.archive !== undefined) index.archive = delta.archive
   index.version = delta.version
   return true
 }

@@ -1,5 +1,6 @@
 /** What the core knows: rebuilt from committed rows at every start, changed in place by `step`, owned by its caller. */
 import type { AgentStatus, Envelope, ErrorCode } from '@agent-relay/protocol'
+import { type Freshness, unconfirmed } from './freshness.ts'
 import type { RosterIndex } from './roster.ts'
 import type { AgentRow, LinkIdentity, Outgoing, Reply } from './turn.ts'
 
@@ -160,6 +161,8 @@ export type State = {
   nextN: number
   agents: Map<string, LocalAgent>
   roster: RosterIndex | null
+  /** When the roster was last confirmed. */
+  freshness: Freshness
   /** Connected to the control plane. */
   isUp: boolean
   /** How far the control plane's clock is ahead of `now`, for what it says of times; for display only. */
@@ -239,6 +242,7 @@ export function emptyState(facts: {
     nextN: 1,
     agents: new Map(),
     roster: null,
+    freshness: unconfirmed(),
     isUp: false,
     cloudAheadMs: 0,
     links: new Map(),

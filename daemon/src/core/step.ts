@@ -4,6 +4,7 @@ import { claimed, register, settleLate, updateStatus } from './agents.ts'
 import { dropLetter, retryLetter } from './dead-letters.ts'
 import { expire } from './expiry.ts'
 import { giveUp } from './failure.ts'
+import { confirm } from './freshness.ts'
 import { mark, push, setReceiver } from './hand-over.ts'
 import { receive } from './inbox.ts'
 import { down, linked, peerChanged, takeDelta, takeRoster, up } from './link.ts'
@@ -72,7 +73,10 @@ function apply(state: State, event: CoreEvent, turn: Turn): void {
       peerChanged(state, event, turn)
       return
     case 'roster':
-      takeRoster(state, event.roster, turn)
+      takeRoster(state, { roster: event.roster, mayGoBack: false }, turn)
+      return
+    case 'fresh':
+      confirm(state, event.at, turn)
       return
     case 'delta':
       takeDelta(state, event.delta, turn)

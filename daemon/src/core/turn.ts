@@ -88,12 +88,15 @@ export type CoreEvent =
   | { type: 'mark'; reply: Reply; agent: string; ids: string[]; state: 'injected' | 'seen'; known: InHeader[] }
   | { type: 'linked'; identity: LinkIdentity | null }
   /** `now`: the control plane's clock in ms since 1970, for display. */
-  | { type: 'up'; roster: Roster; now?: number }
+  /** `isUnsigned`: by a version that signs no rosters. */
+  | { type: 'up'; roster: Roster; now?: number; isUnsigned?: boolean }
   | { type: 'down' }
   /** A direct link to this machine, proved on both sides, came up or went down. */
   | { type: 'peer'; machine: string; isUp: boolean }
   | { type: 'roster'; roster: Roster }
   | { type: 'delta'; delta: RosterDelta }
+  /** The roster that came last was the newest at `at`, the control plane's clock in ms since 1970. */
+  | { type: 'fresh'; at: number }
   | { type: 'claims'; results: ClaimResult[] }
   /** `peer`: the machine at the other end of the direct link by which they came; without it they came by the relay. */
   | { type: 'deliver'; envelopes: Envelope[]; peer?: string }
@@ -232,7 +235,7 @@ export type Op =
   | { op: 'agent-gone'; name: string }
   /** Everything up to `n` was handed to a receiver of this agent at least once. */
   | { op: 'pushed'; name: string; n: number }
-  | { op: 'meta'; key: 'roster' | 'identity'; value: string | null }
+  | { op: 'meta'; key: 'roster' | 'identity' | 'freshness'; value: string | null }
 
 /** What a batch of events leads to. */
 export type Turn = {

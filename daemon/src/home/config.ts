@@ -1,6 +1,6 @@
 /** config.json: to what this home is linked. It holds the machine key, so it is 0600 and its text goes nowhere else. */
 import { chmodSync, readFileSync } from 'node:fs'
-import { MachineId, MachineName, OrgId } from '@agent-relay/protocol'
+import { MachineId, MachineName, OrgId, PublicKey } from '@agent-relay/protocol'
 import { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import { codeOf, unwritable, writePrivate } from './files.ts'
@@ -18,6 +18,8 @@ export const Link = z.object({
   linkedAt: z.int().nonnegative(),
   /** Plain http to another machine was allowed with --insecure-http. */
   isInsecure: z.boolean().optional(),
+  /** The key by which this organization's rosters are signed, as the first control plane that signed any said it. */
+  controlKey: PublicKey.optional(),
 })
 export type Link = z.infer<typeof Link>
 
@@ -56,6 +58,24 @@ export function readConfig(paths: HomePaths): Config {
 /** Replaces the configuration whole. */
 export function writeConfig(paths: HomePaths, config: Config): void {
   writePrivate(paths.config, `${JSON.stringify(config, null, 2)}\n`)
+}
+
+/**
+ * Keeps the control key of exactly this link, which has none yet; gives the link as the file has it then. Throws NOT_LINKED when
+ * the file has another link by now (somebody unlinked, or linked anew), and UNTRUSTED when it has another key.
+ */
+export function pinControlKey(paths: HomePaths, to: Link, controlKey: string): Link {
+  const { link } = readConfig(paths)
+  if (link === null || link.machine.id !== to.machine.id || link.org.id !== to.org.id || link.key !== to.key)
+    throw new RelayError('NOT_LINKED', `${paths.config} has another link by now: agent-relay status`)
+  if (link.controlKey === controlKey) return link
+  if (link.controlKey !== undefined)
+    throw new RelayError(
+      'UNTRUSTED',
+      `${paths.config} has another control key than ${to.url} signs with; if that is right, run: agent-relay unlink && agent-relay link`,
+    )
+  writeConfig(paths, { v: 1, link: { ...link, controlKey } })
+  return readConfig(paths).link ?? { ...link, controlKey }
 }
 
 function broken(paths: HomePaths, why: string): RelayError {

@@ -12,8 +12,14 @@ export type Identity = {
   sign(text: string): string
 }
 
+/** The identity with its private half. */
+export type OwnIdentity = Identity & {
+  /** PKCS #8. Goes into TLS and nowhere else. */
+  pem: string
+}
+
 /** The identity of this home, or undefined when none was made yet. Throws a RelayError when the file is broken. */
-export function readIdentity(paths: HomePaths): Identity | undefined {
+export function readIdentity(paths: HomePaths): OwnIdentity | undefined {
   let pem: string
   try {
     pem = readFileSync(paths.identity, 'utf8')
@@ -36,7 +42,7 @@ export function readIdentity(paths: HomePaths): Identity | undefined {
 }
 
 /** The identity of this home, made now when there is none. Two processes that make it at once end with the same one. */
-export function ensureIdentity(paths: HomePaths): Identity {
+export function ensureIdentity(paths: HomePaths): OwnIdentity {
   const known = readIdentity(paths)
   if (known !== undefined) return known
   const { privateKey } = generateKeyPairSync('ed25519')
@@ -54,8 +60,12 @@ export function ensureIdentity(paths: HomePaths): Identity {
   return readIdentity(paths) ?? identityOf(privateKey)
 }
 
-function identityOf(privateKey: KeyObject): Identity {
+function identityOf(privateKey: KeyObject): OwnIdentity {
   const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
   if (x === undefined) throw new Error('an Ed25519 public key without its coordinate')
-  return { publicKey: x, sign: (text) => sign(null, Buffer.from(text), privateKey).toString('base64url') }
+  return {
+    publicKey: x,
+    sign: (text) => sign(null, Buffer.from(text), privateKey).toString('base64url'),
+    pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+  }
 }

@@ -1,16 +1,21 @@
 /** The daemon's side of the link to the control plane: reads to what the home is linked, carries effects out and events in. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { LinkReport, ReachAnswer, SealKey, SignalIn, SignalOut } from '@agent-relay/protocol'
 import type { ControlLink } from '../cloud/control-link.ts'
+import { type RosterTrust, SIGNED_SINCE } from '../cloud/roster-trust.ts'
+import { isRosterHard } from '../core/freshness.ts'
+import type { RosterIndex } from '../core/roster.ts'
 import type { Effect } from '../core/turn.ts'
 import { RelayError, toWire } from '../errors.ts'
-import { type Link, readConfig } from '../home/config.ts'
-import { readIdentity } from '../home/identity.ts'
+import { type Link, pinControlKey, readConfig } from '../home/config.ts'
+import { type Identity, type OwnIdentity, readIdentity } from '../home/identity.ts'
 import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
 import { createTraces } from './traces.ts'
+import { createListeners, createTrust, type Trust } from './trust.ts'
 import { createUplink } from './uplink.ts'
 
 export type Control = {
@@ -24,6 +29,24 @@ export type Control = {
   /** Throws NOT_LINKED, or NOT_CONNECTED while there is a link and no connection. */
   channels(): Pick<ControlLink, 'joinChannel' | 'leaveChannel' | 'channelHistory'>
   link(): Link | null
+  /** Whom this machine believes in now. */
+  trust(): Trust
+  /** Called at once whenever trust() may have changed, and now and then when it has not. The answer ends it. */
+  onTrust(listener: () => void): () => void
+  /** A signal for this machine, checked against its schema and still sealed. The answer ends it. */
+  onSignal(listener: (signal: SignalIn) => void): () => void
+  /**
+   * Each of these rejects with NOT_LINKED, NOT_CONNECTED, VERSION_UNSUPPORTED when the control plane is older, or its own error.
+   * A signal is NOT_CONNECTED, too, when the other machine is not there.
+   */
+  signal(out: SignalOut): Promise<void>
+  /** Newest first; only for a change while connected, every connection says them by itself. */
+  putSeals(seals: SealKey[]): Promise<void>
+  /** What changed; with `isWhole` all there is, which is due after every connect. */
+  reportLinks(links: LinkReport[], isWhole: boolean): Promise<void>
+  checkReach(port: number): Promise<ReachAnswer>
+  /** A machine that has proved who it is holds a newer roster: it is asked for, though not often. Never throws. */
+  behind(version: number): void
   view(): {
     state: 'unlinked' | 'connecting' | 'connected' | 'waiting' | 'refused'
     latencyMs: number | null
@@ -35,9 +58,17 @@ export type Control = {
 /** A stop waits no longer than this for the control plane to hear that the names are free. */
 const LEAVE_MS = 2_000
 
-type Options = { paths: HomePaths; store: Store; log: Log; version: string; engine: () => Engine }
+type Options = {
+  paths: HomePaths
+  store: Store
+  log: Log
+  version: string
+  engine: () => Engine
+  /** The keys to which this machine's messages are sealed, newest first; asked for at every connect. */
+  seals?: () => SealKey[]
+}
 
-export function createControl({ paths, store, log, version, engine }: Options): Control {
+export function createControl({ paths, store, log, version, engine, seals = () => [] }: Options): Control {
   const bootId = randomUUID()
   let link: Link | null = null
   let control: ControlLink | undefined
@@ -46,12 +77,37 @@ export function createControl({ paths, store, log, version, engine }: Options): 
   let trouble: string | null = null
   const uplink = createUplink({ engine, store, log })
   let traces: ReturnType<typeof createTraces> | undefined
+  const failed = (error: unknown): void => log.error('a listener of the control link failed', { error })
+  const signals = createListeners<SignalIn>(failed)
+  const trust = createTrust({ engine, roster: rosterHere, isSigned: () => link?.controlKey !== undefined, failed })
+
+  /** Of the organization to which this home is linked; what the disk has may be of one before. */
+  function rosterHere(): RosterIndex | null {
+    const roster = uplink.known() ?? engine().state().roster
+    return roster !== null && roster.org.id === link?.org.id ? roster : null
+  }
+
+  function rosterTrustOf(to: Link): RosterTrust {
+    return {
+      org: to.org.id,
+      machine: to.machine.id,
+      controlKey: () => link?.controlKey,
+      pin(key) {
+        link = pinControlKey(paths, to, key)
+        log.info(`rosters of ${to.org.name} are believed only with the signature of this key from now on`, { key })
+      },
+      known: () => rosterHere() ?? undefined,
+    }
+  }
+
+  function identityHere(): OwnIdentity {
+    const identity = readIdentity(paths)
+    if (identity !== undefined) return identity
+    throw new RelayError('NOT_LINKED', `${paths.identity} is missing: run agent-relay unlink, then agent-relay link`)
+  }
 
   /** Loaded when there is a link: the socket library costs a start more than everything else. */
-  async function connect(to: Link): Promise<ControlLink> {
-    const identity = readIdentity(paths)
-    if (identity === undefined)
-      throw new RelayError('NOT_LINKED', `${paths.identity} is missing: run agent-relay unlink, then agent-relay link`)
+  async function connect(to: Link, identity: Identity): Promise<ControlLink> {
     const { createControlLink } = await import('../cloud/control-link.ts')
     const opened = createControlLink({
       url: to.url,
@@ -60,25 +116,65 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       version,
       bootId,
       isInsecureAllowed: to.isInsecure,
+      trust: rosterTrustOf(to),
+      seals,
       agents: () => new Promise((resolve) => uplink.names(resolve)),
       on: {
         ...uplink,
         up(welcome) {
           log.info(`connected to ${to.url}`, { machine: welcome.machine.name, org: welcome.roster.org.slug })
           uplink.up(welcome)
+          trust.connected({ isSigned: welcome.v >= SIGNED_SINCE })
         },
+        delta(delta) {
+          uplink.delta(delta)
+          trust.changed()
+        },
+        roster(roster) {
+          uplink.roster(roster)
+          trust.changed()
+        },
+        fresh(at) {
+          const { state, now, submit, afterCommit } = engine()
+          const wasHard = isRosterHard(state(), now())
+          submit({ type: 'fresh', at })
+          if (wasHard) afterCommit(trust.changed)
+        },
+        signal: signals.tell,
         down(reason) {
           log.warn(`not connected to ${to.url}`, { reason: reason.message })
           uplink.lost()
+          trust.lost()
         },
         unknown: (event) => log.info(`the control plane sent ${event}, which this version passes over`),
         refused(error) {
           log.error(`the control plane refuses this machine: ${error.message}`)
           uplink.lost()
+          trust.refused(error)
         },
       },
     })
     return opened
+  }
+
+  /** The identity counts before there is a connection: links to other machines need only what is on the disk. */
+  async function open(to: Link): Promise<ControlLink> {
+    const { pem, ...identity } = identityHere()
+    trust.linked({ org: to.org.id, machine: to.machine.id, bootId, identity, identityKey: pem })
+    return connect(to, identity)
+  }
+
+  function connected(what: string): ControlLink {
+    if (control !== undefined) return control
+    if (link === null)
+      throw new RelayError(
+        'NOT_LINKED',
+        `${what} are of an organization, and this machine is linked to none: agent-relay link`,
+      )
+    throw new RelayError(
+      'NOT_CONNECTED',
+      `${trouble ?? 'This machine is not connected to the control plane.'} Next: agent-relay status`,
+    )
   }
 
   return {
@@ -93,8 +189,9 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       link = wanted
       trouble = null
       uplink.linked(wanted === null ? null : { machine: wanted.machine, org: wanted.org, person: wanted.person })
+      trust.linked(null)
       if (wanted === null) return
-      const opened = await connect(wanted).catch((error: unknown) => {
+      const opened = await open(wanted).catch((error: unknown) => {
         trouble = toWire(error).message
         throw error
       })
@@ -116,7 +213,10 @@ export function createControl({ paths, store, log, version, engine }: Options): 
         if (uplink.isUp()) traces?.note(effect.id)
       } else if (effect.type !== 'claim' || !isLeaving) uplink.outward(control, effect)
     },
-    restore: () => uplink.restore(control),
+    restore() {
+      uplink.restore(control)
+      trust.changed()
+    },
     async leave() {
       isLeaving = true
       if (control === undefined || !uplink.isUp()) return
@@ -131,19 +231,16 @@ export function createControl({ paths, store, log, version, engine }: Options): 
       ])
       late.abort()
     },
-    channels() {
-      if (control !== undefined) return control
-      if (link === null)
-        throw new RelayError(
-          'NOT_LINKED',
-          'Channels are of an organization, and this machine is linked to none: agent-relay link',
-        )
-      throw new RelayError(
-        'NOT_CONNECTED',
-        `${trouble ?? 'This machine is not connected to the control plane.'} Next: agent-relay status`,
-      )
-    },
+    channels: () => connected('Channels'),
     link: () => link,
+    trust: trust.view,
+    onTrust: trust.onChange,
+    onSignal: signals.add,
+    signal: async (out) => connected(PEERS).signal(out),
+    putSeals: async (keys) => connected(PEERS).putSeals(keys),
+    reportLinks: async (links, isWhole) => connected(PEERS).reportLinks(links, isWhole),
+    checkReach: async (port) => connected(PEERS).checkReach(port),
+    behind: (newest) => control?.behind(newest),
     view() {
       if (control === undefined)
         return {
@@ -157,6 +254,10 @@ export function createControl({ paths, store, log, version, engine }: Options): 
     stop() {
       traces?.stop()
       control?.stop()
+      trust.stop()
     },
   }
 }
+
+/** What cannot be done without a link, as a sentence begins. */
+const PEERS = 'Other machines'

@@ -1,6 +1,7 @@
 /** Between the core and a link to the control plane: what comes in becomes events, effects go out, and their answers come back. */
 import type { AgentClaim, ClaimResult, Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
 import type { ControlLink } from '../cloud/control-link.ts'
+import { SIGNED_SINCE } from '../cloud/roster-trust.ts'
 import { claimsOf } from '../core/agents.ts'
 import { applyDelta, indexRoster, type RosterIndex, rosterOf } from '../core/roster.ts'
 import type { CoreEvent, Effect, LinkIdentity, Outgoing } from '../core/turn.ts'
@@ -15,6 +16,8 @@ export type Carrier = Pick<ControlLink, 'relay' | 'giveBack' | 'claim' | 'setSta
 
 export type Uplink = {
   isUp(): boolean
+  /** What the link knows of the organization; undefined before the first connection of this run. */
+  known(): RosterIndex | undefined
   /** To what this machine is linked, as its configuration has it. */
   linked(identity: LinkIdentity | null): void
   /** What the link hears, as ControlLinkOptions.on has it. */
@@ -39,6 +42,8 @@ export function createUplink({ engine, store, log }: Options): Uplink {
   /** What the link knows, also while the disk takes nothing of it. */
   let identity: LinkIdentity | null | undefined
   let known: RosterIndex | undefined
+  /** `known` came by a version that signs no rosters. */
+  let isUnsigned = false
   const submit = (event: CoreEvent): void => engine().submit(event)
 
   function relay(to: Carrier, messages: Outgoing[]): void {
@@ -65,18 +70,21 @@ export function createUplink({ engine, store, log }: Options): Uplink {
   }
 
   function linked(to: LinkIdentity | null): void {
+    if (to?.machine.id !== identity?.machine.id || to?.org.id !== identity?.org.id) known = undefined
     identity = to
     submit({ type: 'linked', identity: to })
   }
 
   return {
     isUp: () => isUp,
+    known: () => known,
     linked,
     up(welcome) {
       isUp = true
-      known = indexRoster(welcome.roster)
+      isUnsigned = welcome.v < SIGNED_SINCE
       linked({ machine: welcome.machine, org: welcome.roster.org, person: welcome.person })
-      submit({ type: 'up', roster: welcome.roster, now: welcome.now })
+      known = indexRoster(welcome.roster)
+      submit({ type: 'up', roster: welcome.roster, now: welcome.now, ...(isUnsigned && { isUnsigned }) })
     },
     lost() {
       if (isUp) submit({ type: 'down' })
@@ -126,7 +134,7 @@ export function createUplink({ engine, store, log }: Options): Uplink {
     restore(to) {
       if (identity !== undefined) submit({ type: 'linked', identity })
       if (to === undefined || !isUp || known === undefined) return
-      submit({ type: 'up', roster: rosterOf(known) })
+      submit({ type: 'up', roster: rosterOf(known), ...(isUnsigned && { isUnsigned }) })
       for (const agent of claimsOf(engine().state())) claim(to, agent)
     },
   }

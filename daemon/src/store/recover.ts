@@ -1,6 +1,7 @@
 /** The core's state from committed rows: at every start, and after a commit that failed. */
 import type { DatabaseSync } from 'node:sqlite'
 import { type ErrorCode, nameKey, Roster } from '@agent-relay/protocol'
+import { readFreshness } from '../core/freshness.ts'
 import { inStreamKey, newInStream } from '../core/inbox.ts'
 import { RECEIPTS, WINDOW_MESSAGES } from '../core/limits.ts'
 import { append, streamTo } from '../core/outbox.ts'
@@ -22,6 +23,7 @@ export function recover(db: DatabaseSync, facts: Facts): State {
   if (identity !== undefined) state.identity = JSON.parse(identity) as LinkIdentity
   const roster = Roster.safeParse(JSON.parse(meta.get('roster') ?? 'null'))
   if (roster.success) state.roster = indexRoster(roster.data)
+  state.freshness = readFreshness(meta.get('freshness'))
   const last = db.prepare('SELECT max(n) AS n FROM message').get() as { n: number | null }
   state.nextN = (last.n ?? 0) + 1
   for (const row of db.prepare('SELECT * FROM agent').all()) recoverAgent(state, row as Record<string, unknown>)

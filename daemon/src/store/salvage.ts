@@ -6,6 +6,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { nameKey } from '@agent-relay/protocol'
 import { agentRow } from '../core/agents.ts'
+import { freshnessText } from '../core/freshness.ts'
 import { rosterOf } from '../core/roster.ts'
 import type { InEntry, State } from '../core/state.ts'
 import { stateCode, wayCode } from './codes.ts'
@@ -60,7 +61,7 @@ export function salvage(
     old === undefined ? [] : readable(old, table, key, where)
   const found: Salvaged = { kept: 0, requeued: 0, failed: 0, untold: [] }
   fresh.exec('BEGIN IMMEDIATE')
-  for (const row of from('meta', 'key', "key IN ('identity', 'roster', 'clock')")) put(fresh, 'meta', row)
+  for (const row of from('meta', 'key', "key IN ('identity', 'roster', 'freshness', 'clock')")) put(fresh, 'meta', row)
   for (const row of from('agent', 'key')) put(fresh, 'agent', row)
   // Behind the truth when the file is: then a message that is here already may come once more.
   for (const row of from('watermark', 'machine, outbox_epoch, stream')) put(fresh, 'watermark', row)
@@ -162,6 +163,7 @@ function fromMemory(
     ...[...memory.agents.values()].map((agent) => ({ op: 'agent' as const, row: agentRow(agent) })),
     { op: 'meta', key: 'identity', value: memory.identity && JSON.stringify(memory.identity) },
     { op: 'meta', key: 'roster', value: memory.roster && JSON.stringify(rosterOf(memory.roster)) },
+    { op: 'meta', key: 'freshness', value: freshnessText(memory.freshness) },
   ])
   const note = 'its text was lost with a damaged file'
   for (const [id, stream] of memory.out) {

@@ -3,17 +3,47 @@ import { createPublicKey, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { controlFrames, MACHINES_NAMESPACE, machineFrames, SOCKET_PATH, type Welcome } from '@agent-relay/protocol'
+import {
+  controlFrames,
+  controlVersions,
+  isKnownIn,
+  MACHINES_NAMESPACE,
+  machineFrames,
+  type SignedKind,
+  SOCKET_PATH,
+  type Welcome,
+} from '@agent-relay/protocol'
+import { newKeyPair, privateKeyOf, signValue } from '@agent-relay/protocol/crypto'
 import { casesOf, type Fixture, golden, goldenKey } from '@agent-relay/protocol/fixtures'
 import { Server, type Socket } from 'socket.io'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlLinkOptions, createControlLink } from '../../src/cloud/control-link.ts'
+import { type RosterTrust, rosterReader } from '../../src/cloud/roster-trust.ts'
 import { openSession, type Session } from '../../src/cloud/session.ts'
 
 const auth = golden('control/auth.usual')
 const identity = {
   publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
   sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
+}
+/** The organization's key in frames that are signed here, because their golden content is written plainly. */
+const control = newKeyPair('Ed25519')
+const { org, machineId } = golden('control/challenge.usual') as { org: string; machineId: string }
+const signed = (kind: SignedKind, value: unknown) => signValue(privateKeyOf('Ed25519', control), kind, org, value)
+/** A welcome of version 2 as version 3 says it. */
+const welcomeIn = (v: number, welcome: { roster: unknown }) =>
+  v < 3 ? { ...welcome, v } : { ...welcome, v, controlKey: control.publicKey, roster: signed('roster', welcome.roster) }
+const isSigned = (value: unknown): boolean => typeof (value as { text?: unknown }).text === 'string'
+
+function trustOf(key?: string, version?: number): RosterTrust {
+  let pinned = key
+  return {
+    ...{ org, machine: machineId, controlKey: () => pinned },
+    known: () => (version === undefined ? undefined : { version, machines: new Map() }),
+    pin(told) {
+      pinned = told
+    },
+  }
 }
 /** A clock that stands at the time that the golden heartbeat tells; what is due later never comes. */
 const clock = { now: () => golden('control/heartbeat.usual').at as number, after: () => () => undefined }
@@ -57,47 +87,52 @@ const handlers = (waiting: Map<string, (value: unknown) => void>): ControlLinkOp
     { get: (_, event: string) => (value: unknown) => waiting.get(event)?.(value) },
   ) as ControlLinkOptions['on']
 
-test('connects with the golden auth and proves itself with the golden signature', async () => {
-  const server = accepted()
-  const session = openSession({
-    ...{ url, key: auth.key, bootId: auth.bootId, version: auth.version, speaks: auth.v, identity, clock },
-    onUp: () => undefined,
-    onEnd: () => undefined,
-    onPush: () => undefined,
-    onUnknown: () => undefined,
+function open(speaks: number, more: Partial<Parameters<typeof openSession>[0]> = {}): Session {
+  return openSession({
+    ...{ url, key: auth.key, bootId: auth.bootId, version: auth.version, speaks, identity, clock },
+    ...{ trust: rosterReader(url, trustOf()), seals: () => [] },
+    ...{ onUp: () => undefined, onEnd: () => undefined, onPush: () => undefined },
+    ...{ onUnknown: () => undefined, onEcho: () => undefined },
+    ...more,
   })
-  const socket = await server
-  expect(JSON.stringify(socket.handshake.auth)).toBe(
-    casesOf('control', 'auth').find((one) => one.case === 'usual')?.wire,
-  )
-  const proof = await socket.emitWithAck('challenge', golden('control/challenge.usual'))
-  expect(JSON.stringify(proof)).toBe(casesOf('control', 'proof')[0]?.wire)
+}
+
+test.each(casesOf('control', 'auth'))('connects with the golden auth.$case', async ({ wire, value }) => {
+  const server = accepted()
+  const session = open((value as { v: number }).v)
+  expect(JSON.stringify((await server).handshake.auth)).toBe(wire)
   session.end(new Error('done') as never)
 })
 
-describe('a session that is up', () => {
+test.each(casesOf('control', 'proof'))('proves itself with the golden proof.$case', async ({ wire, value }) => {
+  const server = accepted()
+  const { seals, rosterVersion } = value as { seals?: never[]; rosterVersion?: number | null }
+  const trust = rosterReader(url, trustOf(undefined, rosterVersion ?? undefined))
+  const session = open(seals === undefined ? 2 : 3, { trust, seals: () => seals ?? [] })
+  const proof = await (await server).emitWithAck('challenge', golden('control/challenge.usual'))
+  expect(JSON.stringify(proof)).toBe(wire)
+  session.end(new Error('done') as never)
+})
+
+describe.each([2, 3])('a session of version %d that is up', (v) => {
   let session: Session
   let socket: Socket
   beforeEach(async () => {
     const server = accepted()
     const up = new Promise<Welcome>((resolve) => {
-      session = openSession({
-        ...{ url, key: auth.key, bootId: auth.bootId, version: auth.version, speaks: auth.v, identity, clock },
-        onUp: resolve,
-        onEnd: () => undefined,
-        onPush: () => undefined,
-        onUnknown: () => undefined,
-      })
+      session = open(v, { onUp: resolve })
     })
     socket = await server
-    socket.emit('welcome', golden('control/welcome.people'))
-    expect(await up).toStrictEqual(golden('control/welcome.people'))
+    socket.emit('welcome', welcomeIn(v, golden('control/welcome.people')))
+    expect(await up).toStrictEqual({ ...golden('control/welcome.people'), v })
     while (heard.length === 0) await once(socket.conn, 'packet')
     expect(heard.splice(0)).toEqual([['heartbeat', casesOf('control', 'heartbeat')[0]?.wire]])
   })
   afterEach(() => session.end(new Error('done') as never))
 
-  const asked = Object.keys(machineFrames).flatMap((event) => casesOf('control', event))
+  const asked = Object.keys(machineFrames)
+    .filter((event) => isKnownIn(controlVersions, v, event))
+    .flatMap((event) => casesOf('control', event))
   test.each(asked.map((one) => ({ ...one, name: `${one.frame}.${one.case}` })))(
     'sends $name and reads every answer to it',
     async ({ frame, value, wire }: Fixture) => {
@@ -113,7 +148,7 @@ describe('a session that is up', () => {
   )
 })
 
-describe('a link', () => {
+describe.each([2, 3])('a link of version %d', (v) => {
   const claims = golden('control/agents.sync.usual').agents
   /** The verb by which the daemon says each frame. */
   const verbs: Record<string, (link: ReturnType<typeof createControlLink>, frame: never) => Promise<unknown>> = {
@@ -123,8 +158,14 @@ describe('a link', () => {
     'agents.status': (link, { changes }: { changes: never[] }) => link.setStatus(changes),
     'agents.release': (link, { name }: { name: string }) => link.release(name),
     traces: (link, { traces }: { traces: never[] }) => link.traces(traces),
+    signal: (link, signal) => link.signal(signal),
+    'keys.put': (link, { seals }: { seals: never[] }) => link.putSeals(seals),
+    links: (link, { links, isWhole }: { links: never[]; isWhole: boolean }) => link.reportLinks(links, isWhole),
+    'reach.check': (link, { port }: { port: number }) => link.checkReach(port),
   }
-  const said = Object.keys(verbs).flatMap((event) => casesOf('control', event))
+  const said = Object.keys(verbs)
+    .filter((event) => isKnownIn(controlVersions, v, event))
+    .flatMap((event) => casesOf('control', event))
   let link: ReturnType<typeof createControlLink>
   let socket: Socket
   let pushed: (event: string) => Promise<unknown>
@@ -134,12 +175,17 @@ describe('a link', () => {
     const on = handlers(waiting)
     link = createControlLink({
       ...{ url, key: auth.key, bootId: auth.bootId, version: auth.version, identity, clock, on, agents: () => claims },
+      ...{ trust: trustOf(), seals: () => [] },
+    })
+    io.of(MACHINES_NAMESPACE).use((asking, next) => {
+      if (asking.handshake.auth.v === v) return next()
+      next(Object.assign(new Error('no'), { data: { code: 'VERSION_UNSUPPORTED', message: 'Not that one.' } }))
     })
     const server = accepted()
     const synced = pushed('claims')
     link.start()
     socket = await server
-    socket.emit('welcome', golden('control/welcome.usual'))
+    socket.emit('welcome', welcomeIn(v, golden('control/welcome.usual')))
     expect(await synced).toStrictEqual(golden('control/agents.sync.answer.usual').value.results)
     expect(heard.splice(0)).toContainEqual(['agents.sync', JSON.stringify(golden('control/agents.sync.usual'))])
   })
@@ -159,28 +205,35 @@ describe('a link', () => {
     expect(heard).toEqual([['agents.sync', JSON.stringify(golden('control/agents.sync.none'))]])
   })
 
+  const deltaIn = (delta: unknown): unknown => (v < 3 ? delta : signed('delta', delta))
   const taken: Record<string, { as: string; read?: (frame: never) => unknown }> = {
     roster: { as: 'delta' },
     deliver: { as: 'deliver', read: ({ envelopes }: { envelopes: unknown[] }) => envelopes },
     returned: { as: 'returned' },
+    ...(v >= 3 && { signal: { as: 'signal' } }),
     goodbye: { as: 'refused', read: ({ code, message }: { code: string; message: string }) => ({ code, message }) },
   }
   const pushes = Object.keys(controlFrames).filter((event) => event in taken)
   test.each(
-    pushes.flatMap((event) => casesOf('control', event)).map((one) => ({ ...one, name: `${one.frame}.${one.case}` })),
+    pushes
+      .flatMap((event) => casesOf('control', event))
+      .filter(({ frame, value }) => frame !== 'roster' || !isSigned(value))
+      .map((one) => ({ ...one, name: `${one.frame}.${one.case}` })),
   )('takes $name', async ({ frame, value }) => {
     const { as, read = (all) => all } = taken[frame] as (typeof taken)[string]
     const came = pushed(as)
-    socket.emit(frame, value)
+    socket.emit(frame, frame === 'roster' ? deltaIn(value) : value)
     expect(await came).toMatchObject(read(value as never) as object)
   })
 
   test('asks for the whole roster when a delta does not fit', async () => {
-    for (const whole of casesOf('control', 'roster.get.answer')) {
-      answers['roster.get'] = whole.value
+    for (const answer of casesOf('control', 'roster.get.answer').map(({ value }) => value)) {
+      const { value: whole } = answer as { value: unknown }
+      if (isSigned(whole)) continue
+      answers['roster.get'] = { ok: true, value: v < 3 ? whole : signed('roster', whole) }
       const came = pushed('roster')
-      socket.emit('roster', { ...golden('control/roster.usual'), base: 70, version: 71 })
-      expect(await came).toStrictEqual((whole.value as { value: unknown }).value)
+      socket.emit('roster', deltaIn({ ...golden('control/roster.usual'), base: 70, version: 71 }))
+      expect(await came).toStrictEqual(whole)
       expect(heard.splice(0)).toEqual([['roster.get', '{}']])
     }
   })

@@ -10,6 +10,7 @@ import { Server } from 'socket.io'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/cloud/clock.ts'
 import { type ControlLink, createControlLink } from '../../src/cloud/control-link.ts'
+import { type RosterTrust, rosterReader } from '../../src/cloud/roster-trust.ts'
 import { openSession, type Session } from '../../src/cloud/session.ts'
 
 const auth = golden('control/auth.usual')
@@ -20,6 +21,13 @@ const read = (text: string): Packet => readPacket(`4${text}`) as Packet
 const identity = {
   publicKey: createPublicKey(goldenKey).export({ format: 'jwk' }).x as string,
   sign: (text: string) => sign(null, Buffer.from(text), goldenKey).toString('base64url'),
+}
+
+const { org, machineId } = golden('control/challenge.usual')
+/** A home that was told no control key yet. */
+const trust: RosterTrust = {
+  ...{ org, machine: machineId },
+  ...{ controlKey: () => undefined, pin: () => undefined, known: () => undefined },
 }
 
 type Conn = { send(text: string): void; on(event: 'message', listener: (text: string) => void): void }
@@ -58,12 +66,12 @@ function start() {
     },
   ) as Parameters<typeof createControlLink>[0]['on']
   const agents = () => payloadOf(transcript('control-1', 'session'), 'agents.sync').agents
-  link = createControlLink({ ...{ url, identity, on, agents, random: () => 0 }, ...auth })
+  link = createControlLink({ ...{ url, identity, on, agents, trust, seals: () => [], random: () => 0 }, ...auth })
   const next = (event: string) => new Promise<unknown>((resolve) => waiting.set(event, resolve))
   return { link, next, calls }
 }
 
-test('a control plane of version 1 refuses 2, is asked for 1 at once, and the session goes as it was recorded', async () => {
+test('a control plane of version 1 refuses 3 and 2, is asked for 1 at once, and the session goes as it was recorded', async () => {
   const refusal = transcript('control-1', 'refusal')
   const recorded = transcript('control-1', 'session')
   const asked: unknown[] = []
@@ -75,7 +83,7 @@ test('a control plane of version 1 refuses 2, is asked for 1 at once, and the se
     opened.on('message', (text) => {
       const packet = read(text)
       if (packet.kind === 'connect') asked.push((packet.data as { v: number }).v)
-      if (packet.kind === 'connect' && (packet.data as { v: number }).v === 2) {
+      if (packet.kind === 'connect' && (packet.data as { v: number }).v > 1) {
         opened.send(say((refusal[1] as { text: string }).text))
         return
       }
@@ -129,14 +137,14 @@ test('a control plane of version 1 refuses 2, is asked for 1 at once, and the se
     frameOf('deliver').envelopes,
   ])
   expect(await refused).toMatchObject({ code: 'KEY_REVOKED' })
-  expect(asked).toEqual([2, 1])
-  expect(calls, 'the refused version is no outage').not.toContain('down')
+  expect(asked).toEqual([3, 2, 1])
+  expect(calls, 'a refused version is no outage').not.toContain('down')
 })
 
 test('what only version 2 can be asked is refused at once on a connection of version 1', async () => {
   serve = (conn) =>
     conn.on('message', (text) => {
-      if ((read(text).data as { v?: number }).v === 2)
+      if (((read(text).data as { v?: number }).v ?? 1) > 1)
         return conn.send(say(transcript('control-1', 'refusal')[1]?.text ?? ''))
       if (read(text).kind !== 'connect') return
       conn.send('0/machines,{"sid":"s"}')
@@ -145,6 +153,7 @@ test('what only version 2 can be asked is refused at once on a connection of ver
   const session = await new Promise<Session>((resolve) => {
     const opened = openSession({
       ...{ ...auth, url, identity, clock: systemClock, speaks: 1, onEnd: () => undefined },
+      ...{ trust: rosterReader(url, trust), seals: () => [], onEcho: () => undefined },
       ...{ onUp: () => resolve(opened), onPush: () => undefined, onUnknown: () => undefined },
     })
   })
@@ -155,7 +164,7 @@ test('what only version 2 can be asked is refused at once on a connection of ver
   session.end(new Error('done') as never)
 })
 
-test('a control plane that speaks neither is told of with the command that installs its own', async () => {
+test('a control plane that speaks none of them is told of with the command that installs its own', async () => {
   const asked: unknown[] = []
   serve = (conn) =>
     conn.on('message', (text) => {
@@ -167,9 +176,9 @@ test('a control plane that speaks neither is told of with the command that insta
   link.start()
   expect(await down).toMatchObject({
     code: 'VERSION_UNSUPPORTED',
-    message: `${url} speaks none of the versions 1 to 2 of this agent-relay (0.1.0): install the one that it serves: npm install --global ${url}/agent-relay.tgz, then agent-relay down and agent-relay up`,
+    message: `${url} speaks none of the versions 1 to 3 of this agent-relay (0.1.0): install the one that it serves: npm install --global ${url}/agent-relay.tgz, then agent-relay down and agent-relay up`,
   })
-  expect(asked.slice(0, 2)).toEqual([2, 1])
+  expect(asked.slice(0, 3)).toEqual([3, 2, 1])
 })
 
 test('a welcome of another version than was asked for is not taken', async () => {
@@ -184,6 +193,42 @@ test('a welcome of another version than was asked for is not taken', async () =>
   expect(await down).toMatchObject({ message: expect.stringContaining('sent a welcome frame') })
 })
 
+test('a control plane of version 2 is asked for it at once, gets nothing that it does not know, and cannot be asked for it', async () => {
+  const asked: unknown[] = []
+  let proved: (packet: Packet) => void = () => undefined
+  const proof = new Promise<Packet>((resolve) => {
+    proved = resolve
+  })
+  serve = (conn) =>
+    conn.on('message', (text) => {
+      const packet = read(text)
+      if (packet.kind === 'ack' && packet.id === 5) {
+        proved(packet)
+        conn.send(`2/machines,${JSON.stringify(['welcome', golden('control/welcome.usual')])}`)
+        conn.send(`2/machines,${JSON.stringify(['signal', { from: 'm', id: 'no version 2 says this' }])}`)
+      }
+      if (packet.kind === 'event' && (packet.data as unknown[])[0] === 'heartbeat')
+        conn.send(`3/machines,${packet.id}${JSON.stringify([golden('control/heartbeat.answer.usual')])}`)
+      if (packet.kind !== 'connect') return
+      asked.push((packet.data as { v: number }).v)
+      if ((packet.data as { v: number }).v > 2) return conn.send(say(transcript('control-1', 'refusal')[1]?.text ?? ''))
+      conn.send('0/machines,{"sid":"s"}')
+      conn.send(`2/machines,5${JSON.stringify(['challenge', golden('control/challenge.usual')])}`)
+    })
+  const { link, next, calls } = start()
+  const [up, fresh] = [next('up'), next('fresh')]
+  link.start()
+  expect((await proof).data).toEqual([golden('control/proof.usual')])
+  expect(await up).toEqual(golden('control/welcome.usual'))
+  expect(await fresh, 'an echo is all the confirmation there is').toBe(
+    golden('control/heartbeat.answer.usual').value.now,
+  )
+  for (const asking of [link.signal({} as never), link.putSeals([]), link.reportLinks([], true), link.checkReach(2000)])
+    await expect(asking).rejects.toMatchObject({ code: 'VERSION_UNSUPPORTED' })
+  expect(asked).toEqual([3, 2])
+  expect(calls).not.toContain('signal')
+})
+
 test('an event that only a later version knows is passed over and told of once; one that wants an answer gets UNKNOWN_FRAME', async () => {
   let answered: (packet: Packet) => void = () => undefined
   serve = (conn) =>
@@ -191,6 +236,7 @@ test('an event that only a later version knows is passed over and told of once; 
       const packet = read(text)
       if (packet.kind === 'ack' && packet.id === 77) answered(packet)
       if (packet.kind !== 'connect') return
+      if ((packet.data as { v: number }).v > 2) return conn.send(say(transcript('control-1', 'refusal')[1]?.text ?? ''))
       conn.send('0/machines,{"sid":"s"}')
       conn.send(`2/machines,${JSON.stringify(['welcome', golden('control/welcome.usual')])}`)
       for (const event of ['peers', 'peers', 'policy'])

@@ -44,6 +44,7 @@ async function revoke(ctx: Ctx<Actor>, { orgId, machineId }: { orgId: string; ma
     })
     await tx.machineSession.updateMany({ where: { machineId, endedAt: null }, data: { endedAt: now } })
     await tx.agent.updateMany({ where: { machineId, releasedAt: null }, data: { releasedAt: now, status: 'offline' } })
+    await tx.machineLink.deleteMany({ where: { orgId, OR: [{ machineId }, { peerId: machineId }] } })
     await deleteMailbox(tx, machineId)
     await forgetMachine(tx, machineId)
     await bumpRoster(tx, orgId)
@@ -54,12 +55,13 @@ async function revoke(ctx: Ctx<Actor>, { orgId, machineId }: { orgId: string; ma
       before: { keyPrefix: machine.keyPrefix },
     })
   })
+  publish('revoked', { orgId, machineId })
   publish('disconnect', {
     machineId,
     error: { code: 'KEY_REVOKED', message: 'This machine was revoked. To link it again, run: agent-relay link' },
   })
   publish('roster', { orgId })
-  publish('hint', { orgId, kinds: ['machines', 'agents', 'channels', 'inbox'] })
+  publish('hint', { orgId, kinds: ['machines', 'agents', 'channels', 'inbox', 'network'] })
   return { done: true } as const
 }
 

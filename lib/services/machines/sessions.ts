@@ -50,6 +50,8 @@ async function open(tx: Tx, facts: SessionFacts[]): Promise<(string | null)[]> {
     where: { machineId: { in: machineIds }, endedAt: null },
     data: { endedAt: now },
   })
+  // The new run says anew how its links are.
+  await tx.machineLink.deleteMany({ where: { machineId: { in: machineIds } } })
   const rows = plainJson(facts.map(({ machineId, version, address }) => ({ id: machineId, version, address })))
   const alive = await tx.$queryRaw<{ id: string }[]>`
     UPDATE "Machine" m SET "lastSeenAt" = ${now}, version = r.version, address = COALESCE(r.address, m.address)
@@ -135,6 +137,7 @@ async function markOffline(tx: Tx, machineIds: string[], now: Date): Promise<voi
   })
   const returned = new Set(back.map(({ machineId }) => machineId))
   const gone = machineIds.filter((id) => !returned.has(id))
+  await tx.machineLink.deleteMany({ where: { machineId: { in: gone } } })
   await tx.machine.updateMany({ where: { id: { in: gone } }, data: { lastSeenAt: now } })
   await tx.agent.updateMany({
     where: { machineId: { in: gone }, status: { not: 'offline' } },

@@ -1,15 +1,17 @@
 import type { Roster, RosterAgent, RosterMachine } from '@agent-relay/protocol'
-import { DASHBOARD_AGENT } from '@agent-relay/protocol'
+import { DASHBOARD_AGENT, type SealKey, SealKeys } from '@agent-relay/protocol'
 import { DomainError } from '#lib/errors.ts'
 import { type Db, personName } from '../context.ts'
 import { peopleOf } from '../inbox/people.ts'
+import { cloudSealKeysOf } from '../keys/cloud-seal-keys.ts'
+import { archiveKeyOf, cloudIdentityOf } from '../keys/org-keys.ts'
 import { rosterChannels } from './roster-channels.ts'
 
 const person = { select: { handle: true, name: true, email: true } } as const
 
 /**
  * Machines, agents and version of an organization, all as of one moment.
- * @throws DomainError NOT_FOUND for a deleted organization
+ * @throws DomainError NOT_FOUND for a deleted organization, UNAVAILABLE when its keys cannot be read
  */
 export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
   // One snapshot: under READ COMMITTED the agents could be newer than the version that names them.
@@ -31,6 +33,9 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
     { isolationLevel: 'RepeatableRead' },
   )
   if (!org) throw new DomainError('NOT_FOUND', 'This organization was deleted.')
+  // After the snapshot: a rotation brings a new version, and keys of before it must not be told under that one.
+  const { publicKey } = await cloudIdentityOf(db, orgId)
+  const { seals } = await cloudSealKeysOf(db, orgId)
   const rosterMachines = machines.map(
     (machine): RosterMachine => ({
       id: machine.id,
@@ -39,11 +44,12 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
       platform: machine.platform,
       version: machine.version,
       publicKey: machine.publicKey,
+      ...sealsOf(machine),
       isOnline: machine.sessions.length > 0,
       lastSeenAt: machine.lastSeenAt?.getTime() ?? null,
     }),
   )
-  rosterMachines.push(cloudMachine(org))
+  rosterMachines.push(cloudMachine({ id: org.id, publicKey, seals }))
   const machineById = new Map(rosterMachines.map((machine) => [machine.id, machine]))
   return {
     version: Number(org.rosterVersion),
@@ -67,17 +73,25 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
     cloud: org.id,
     people: people.map(({ handle, name }) => ({ handle, name })),
     channels,
+    archive: org.archiveSince === null ? null : (await archiveKeyOf(db, orgId)).publicKey,
   }
 }
 
+/** None of a machine whose program was never new enough to have some. */
+function sealsOf(machine: { seals: unknown }): { seals?: SealKey[] } {
+  const seals = SealKeys.safeParse(machine.seals)
+  return seals.success && seals.data.length > 0 ? { seals: seals.data } : {}
+}
+
 /** The control plane as the machine that takes messages for people and channels: known by the organization's id, always there. */
-const cloudMachine = (org: { id: string }): RosterMachine => ({
-  id: org.id,
+const cloudMachine = ({ id, publicKey, seals }: Pick<RosterMachine, 'id' | 'publicKey' | 'seals'>): RosterMachine => ({
+  id,
   name: DASHBOARD_AGENT,
   person: '',
   platform: 'cloud',
   version: '',
-  publicKey: null,
+  publicKey,
+  seals,
   isOnline: true,
   lastSeenAt: null,
 })

@@ -14,6 +14,7 @@ export function rosterDelta(before: Roster, after: Roster): RosterDelta | undefi
     removedAgents: agents.removed,
     ...wholeIfChanged('people', before, after),
     ...wholeIfChanged('channels', before, after),
+    ...(before.archive !== after.archive && { archive: after.archive ?? null }),
   }
 }
 
