@@ -35,7 +35,7 @@ async function isAccessible(): Promise<void> {
   expect.soft(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([])
 }
 
-for (const name of ['', '/inbox', '/agents', '/machines', '/messages', '/channels', '/settings'])
+for (const name of ['', '/inbox', '/agents', '/machines', '/network', '/messages', '/channels', '/settings'])
   test(`the first load of /o/acme${name} is light`, async () => {
     const html = await (await page.request.get(`/o/acme${name}`)).text()
     const tags = [...html.matchAll(/<script\b[^>]*\bsrc="([^"]+)"[^>]*>/g)]

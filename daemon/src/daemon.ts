@@ -2,6 +2,7 @@
  * The daemon: run as a process of its own by `agent-relay up`, and the only file that knows everybody. With `--foreground` the
  * log also goes to stderr. It is ready when its socket answers; what keeps it from starting is one line on stderr and exit 1.
  */
+import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
 import { hasMail } from './core/state.ts'
@@ -15,6 +16,8 @@ import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
+import { netcheckView } from './service/netcheck.ts'
+import { relayOnly } from './service/peering.ts'
 import { historyMs, keepHistoryFor } from './service/retention.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
@@ -73,6 +76,7 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
   }
   const runHost = createRunHost()
   const control = createControl({ paths, store, log, version, engine: () => service.engine })
+  const peering = relayOnly()
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -83,6 +87,7 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     outward: control.outward,
     restored: control.restore,
     channels: control.channels,
+    peering,
     status: () =>
       statusView({
         version,
@@ -91,7 +96,16 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
         state: service.engine.state(),
         store,
         control,
+        links: peering.views(),
+        ...{ sealing: null, roster: null, rosterTrouble: null },
         now: service.engine.now(),
+      }),
+    netcheck: async () =>
+      netcheckView({
+        url: control.link()?.url ?? null,
+        facts: await peering.netcheck(),
+        control: control.view(),
+        interfaces: networkInterfaces(),
       }),
     reload: () => control.load(),
     shutdown: () => stopRequested(),

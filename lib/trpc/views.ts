@@ -2,7 +2,7 @@
  * What the pages get: the shapes that tRPC procedures return. Dates are ms since 1970, so that they travel and compare as numbers.
  * Services build them; components import the types only.
  */
-import type { AgentStatus, DeliveryPath, DeliveryState, Hop } from '@agent-relay/protocol'
+import type { AgentStatus, CandidateKind, DeliveryPath, DeliveryState, Hop, LinkState } from '@agent-relay/protocol'
 import type { Plan } from '../access/plans.ts'
 import type { Role } from '../access/roles.ts'
 
@@ -73,6 +73,40 @@ export type MachineRow = {
   /** Whether the viewer may revoke it. */
   canRevoke: boolean
 }
+
+/** What one machine says of its link to another. */
+export type LinkEnd = {
+  state: LinkState
+  kind: CandidateKind | null
+  latencyMs: number | null
+  /** Why it goes this way, in its own words. */
+  why: string
+  since: number
+  updatedAt: number
+}
+
+/** How two machines that talk are linked, by the better informed of both. */
+export type LinkRow = {
+  id: string
+  /** By name. */
+  a: { id: string; name: string }
+  b: { id: string; name: string }
+  /** `suspect` also while the two do not agree; `down`: one of them is not there. */
+  state: LinkState | 'down'
+  /** Of a direct link: by which kind of address. */
+  kind: CandidateKind | null
+  latencyMs: number | null
+  /** By relay nothing was measured: it is the sum of both ways to the control plane. */
+  isEstimate: boolean
+  since: number | null
+  /** The other end says nothing, or something else. */
+  isOneSided: boolean
+  why: string
+  /** As `a` and as `b` said last; null for one that has not said anything. */
+  ends: [LinkEnd | null, LinkEnd | null]
+}
+
+export type NetworkView = { machines: MachineRow[]; links: LinkRow[] }
 
 export type MessageRow = {
   id: string
@@ -214,6 +248,7 @@ export type NewMachineKey = { key: string; machine: { id: string; name: string }
  *   agents.list: { org, q?, status? } → AgentRow[]
  *   machines.list: { org } → MachineRow[]              machines.createKey: { org, name } → NewMachineKey
  *   machines.revoke: { org, machineId } → { done: true }
+ *   network.get: { org } → NetworkView
  *   messages.list: { org, cursor?, limit?, state?: 'all' | 'waiting' | 'failed', q?, since? } → MessagePage
  *   messages.get: { org, id } → MessageDetail
  *   inbox.list: { org } → ConversationRow[]            inbox.get: { org, key, cursor? } → ConversationPage

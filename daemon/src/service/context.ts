@@ -6,6 +6,7 @@ import type { RunHost } from '../run-host.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
 import type { Engine, Settle } from './engine.ts'
+import type { Peering } from './peering.ts'
 import type { Presence } from './presence.ts'
 import type { Receivers } from './receivers.ts'
 import type { Running } from './running.ts'
@@ -19,6 +20,7 @@ export type Service = {
   readonly presence: Presence
   readonly runs: Running
   readonly runHost: RunHost
+  readonly peering: Peering
   registeringPerson: Promise<LocalResults['register']> | undefined
   /** The person's name on this machine, once they have one. */
   personName(): string | null
@@ -27,6 +29,7 @@ export type Service = {
   /** Throws NOT_LINKED or NOT_CONNECTED. */
   channels(): ReturnType<Control['channels']>
   status(): LocalResults['status']
+  netcheck(): Promise<LocalResults['netcheck']>
   reload(): Promise<void>
   shutdown(): void
   stop(): void

@@ -33,7 +33,9 @@ type Options = {
   /** After the core's state was built anew: say again what the link knows. */
   restored: () => void
   channels: Service['channels']
+  peering: Service['peering']
   status: () => LocalResults['status']
+  netcheck: () => Promise<LocalResults['netcheck']>
   reload: () => Promise<void>
   shutdown: () => void
   /** This machine's own when not given. */
@@ -49,7 +51,9 @@ export function createService(options: Options): Service {
     runHost,
     outward,
     channels,
+    peering,
     status,
+    netcheck,
     reload,
     shutdown,
     clock,
@@ -170,7 +174,9 @@ export function createService(options: Options): Service {
       })
     },
     channels,
+    peering,
     status,
+    netcheck,
     reload,
     shutdown,
     stop() {

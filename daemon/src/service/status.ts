@@ -1,8 +1,9 @@
 /** `agent-relay status`: what is connected, what waits, and what a person should do about it. */
 import { DAY_MS } from '@agent-relay/protocol'
-import type { StatusView } from '@agent-relay/protocol/local'
-import type { State } from '../core/state.ts'
+import type { RosterView, StatusView } from '@agent-relay/protocol/local'
+import { type State, selfId } from '../core/state.ts'
 import { ago } from '../core/words.ts'
+import type { PeerView } from '../peers/transport.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
 import { count, damageReport } from './damage.ts'
@@ -15,10 +16,26 @@ type Facts = {
   state: State
   store: Store
   control: Control
+  links: readonly PeerView[]
+  /** As the sealer and what follows the roster see it; null while this machine is linked to nothing. */
+  sealing: Sealing | null
+  roster: RosterView | null
+  /** What a person should do about the roster; null while there is nothing to do. */
+  rosterTrouble: string | null
   now: number
 }
 
-export function statusView({ version, home, uptimeMs, state, store, control, now }: Facts): StatusView {
+/** Who can open what is sent from here, by the roster. */
+type Sealing = {
+  mode: 'sealed' | 'archived'
+  /** Names of other machines that have no key to which anything could be sealed. */
+  unsealedPeers: string[]
+  /** Lines for the health check. */
+  problems: string[]
+}
+
+export function statusView(facts: Facts): StatusView {
+  const { version, home, uptimeMs, state, store, control, links, sealing, roster, rosterTrouble, now } = facts
   const link = control.link()
   const view = control.view()
   const failed = store.read.failedSince(now - DAY_MS)
@@ -29,11 +46,24 @@ export function statusView({ version, home, uptimeMs, state, store, control, now
     uptimeMs,
     linked: link === null ? null : { url: link.url, org: link.org.slug, orgName: link.org.name, person: link.person },
     control: view,
-    machines: machineViews(state, view.latencyMs),
+    machines: machineViews(state, { links, controlMs: view.latencyMs, now }),
     queued: state.outCount,
     failed,
-    health: health({ state, store, control: view, failed, now }),
+    health: [
+      ...health({ state, store, control: view, failed, now }),
+      ...(rosterTrouble === null ? [] : [rosterTrouble]),
+      ...(sealing?.problems ?? []),
+    ],
+    ...(sealing !== null && { sealing: sealingView(state, sealing) }),
+    ...(roster !== null && { roster }),
   }
+}
+
+/** Where no other machine can open anything sealed, nothing is. */
+function sealingView(state: State, { mode, unsealedPeers }: Sealing): StatusView['sealing'] {
+  const isPeer = (id: string): boolean => id !== selfId(state) && id !== state.roster?.cloud
+  const peers = [...(state.roster?.machines.keys() ?? [])].filter(isPeer).length
+  return { mode: peers > 0 && unsealedPeers.length >= peers ? 'off' : mode, unsealed: unsealedPeers }
 }
 
 /** An agent that has had messages this long without taking them is worth a line. */

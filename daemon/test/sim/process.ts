@@ -286,7 +286,9 @@ const nobody = (): never => {
 const elsewhere = {
   paths: undefined as never,
   runHost: undefined as never,
+  peering: undefined as never,
   status: nobody,
+  netcheck: nobody,
   channels: nobody,
   reload: nobody,
   shutdown: nobody,

@@ -1,9 +1,12 @@
 /** A daemon within the test's own process, so that its heap, its handles and its defects can be seen. */
+import { networkInterfaces } from 'node:os'
 import { createRunHost } from '../../src/agents/host.ts'
 import { openHome } from '../../src/home/home.ts'
 import { listenLocally } from '../../src/local/server.ts'
 import type { Log } from '../../src/log.ts'
 import { createControl } from '../../src/service/control.ts'
+import { netcheckView } from '../../src/service/netcheck.ts'
+import { relayOnly } from '../../src/service/peering.ts'
 import { createService } from '../../src/service/service.ts'
 import { openSession } from '../../src/service/session.ts'
 import { statusView } from '../../src/service/status.ts'
@@ -20,6 +23,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   const store = openStore(paths.db, { index: paths.search, warn: (text) => complain(text) })
   const runHost = createRunHost()
   const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
+  const peering = relayOnly()
   let shutdowns = 0
   const service = createService({
     ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
@@ -27,6 +31,13 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
+        ...{ links: peering.views(), sealing: null, roster: null, rosterTrouble: null },
+      }),
+    peering,
+    netcheck: async () =>
+      netcheckView({
+        ...{ url: control.link()?.url ?? null, control: control.view() },
+        ...{ facts: await peering.netcheck(), interfaces: networkInterfaces() },
       }),
     channels: () => control.channels(),
     reload: () => control.load(),
