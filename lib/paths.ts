@@ -25,6 +25,7 @@ export const paths = {
     ready: () => '/api/ready',
     trpc: () => '/api/trpc',
     socket: () => '/api/socket',
+    reflect: () => '/api/reflect',
     package: () => '/agent-relay.tgz',
   },
 } as const

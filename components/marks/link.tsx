@@ -18,7 +18,7 @@ export function LinkMark({ link }: { link: Pick<LinkRow, 'state' | 'kind'> }) {
 const marks = {
   direct: { glyph: 'direct', words: 'direct', tone: '' },
   relay: { glyph: 'dashed', words: 'relay', tone: 'text-fg-2' },
-  probing: { glyph: 'dashed', words: 'relay, probing', tone: 'text-fg-2' },
+  probing: { glyph: 'dashed', words: 'relay', tone: 'text-fg-2' },
   suspect: { glyph: 'dashed', words: 'suspect', tone: 'text-warn' },
   down: { glyph: 'none', words: 'down', tone: 'text-off' },
 } as const

@@ -34,7 +34,7 @@ export function layOut({ machines, links }: Network, before?: Placement): Layout
   const isLabelled = links.length <= MAX_LABELLED
   const wanted = links.map((link) => ({
     ...{ id: link.id, a: link.a.id, b: link.b.id },
-    labelWidth: isLabelled ? widthOf(labelOf(link)) : Number.POSITIVE_INFINITY,
+    labelWidth: isLabelled ? widthOf(labelOf(link)) : null,
   }))
   return {
     ...{ placement, isFull, hub, machines: boxes },

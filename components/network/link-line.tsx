@@ -2,7 +2,7 @@ import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps } from '@xyflow/
 import type { LinkRow } from '#lib/trpc/views.ts'
 import { Shape } from '../marks/status.tsx'
 import { cn } from '../ui/cn.ts'
-import type { Drawn } from './curves.ts'
+import { type Drawn, pointOn, RING } from './curves.ts'
 import { labelOf } from './layout.ts'
 
 export type LinkLine = Edge<{ link: LinkRow; drawn: Drawn; isChosen: boolean; onChoose: () => void }, 'link'>
@@ -23,6 +23,7 @@ export function LinkPath({ data }: EdgeProps<LinkLine>) {
   const style = isChosen ? { ...strokes[link.state], stroke: 'var(--accent-solid)' } : strokes[link.state]
   const { strong, quiet } = labelOf(link)
   const { from, to } = drawn.curve
+  const label = drawn.label ?? (isChosen ? pointOn(drawn.curve, 0.5) : null)
   return (
     <>
       <BaseEdge path={drawn.path} style={{ ...style, strokeLinecap: 'round' }} interactionWidth={18} />
@@ -31,20 +32,20 @@ export function LinkPath({ data }: EdgeProps<LinkLine>) {
           key={i === 0 ? 'from' : 'to'}
           cx={end.x}
           cy={end.y}
-          r={3}
+          r={RING - 0.5}
           fill="var(--surface-raised)"
           stroke={style.stroke}
           strokeWidth={1.5}
         />
       ))}
-      {drawn.label !== null && (
+      {label !== null && (
         <EdgeLabelRenderer>
           <button
             type="button"
             // The table is what the keyboard goes through.
             tabIndex={-1}
             onClick={onChoose}
-            style={{ transform: `translate(-50%, -50%) translate(${drawn.label.x}px, ${drawn.label.y}px)` }}
+            style={{ transform: `translate(-50%, -50%) translate(${label.x}px, ${label.y}px)` }}
             className={cn(
               'pointer-events-auto absolute flex h-[20px] items-center gap-1 rounded-full border bg-raised px-2 text-xs whitespace-nowrap',
               isChosen ? 'border-accent-solid' : 'border-line hover:border-strong',
@@ -69,7 +70,8 @@ export function SpokePath({ data }: EdgeProps<Spoke>) {
       path={path}
       interactionWidth={0}
       style={{
-        stroke: isChosen ? 'var(--accent-solid)' : 'var(--border-2)',
+        stroke: isChosen ? 'var(--accent-solid)' : 'var(--border-3)',
+        strokeOpacity: isChosen ? 1 : 0.4,
         strokeWidth: 1,
         ...(!isUp && { strokeDasharray: '1 5', strokeLinecap: 'round' }),
       }}

@@ -77,8 +77,10 @@ function Full({ machine }: { machine: MachineRow }) {
         {machine.agents.slice(0, AGENTS_LISTED).map(({ name, status, client, project }) => (
           <li key={name} className="flex h-[26px] items-center gap-[7px] px-2.5">
             <AgentShape status={status} />
-            <span className={cn('truncate font-medium', status === 'offline' && 'text-off')}>{name}</span>
-            <span className="ml-auto max-w-[55%] shrink-0 truncate text-sm text-fg-3">
+            <span className={cn('max-w-full shrink-0 truncate font-medium', status === 'offline' && 'text-off')}>
+              {name}
+            </span>
+            <span className="ml-auto min-w-0 truncate text-sm text-fg-3">
               {[client, project].filter(Boolean).join(' in ')}
             </span>
           </li>
@@ -108,8 +110,8 @@ function Full({ machine }: { machine: MachineRow }) {
 /** Name, person and how many agents, where many machines stand. */
 function Compact({ machine }: { machine: MachineRow }) {
   return (
-    <div className="grid flex-1 content-center px-2.5">
-      <span className="flex items-center gap-1.5">
+    <div className="grid min-w-0 flex-1 grid-cols-[minmax(0,1fr)] content-center px-2.5">
+      <span className="flex min-w-0 items-center gap-1.5">
         <Name machine={machine} />
         <Avatar name={machine.person} size={16} />
       </span>

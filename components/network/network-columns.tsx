@@ -10,9 +10,9 @@ import { type NetworkRow, stateOf } from './rows.ts'
 
 export const layout: Layout = {
   between: '',
-  path: 'w-[128px] max-sm:w-[112px]',
-  latency: 'w-[76px] text-right',
-  since: 'w-[84px] text-right max-sm:hidden',
+  path: 'w-[112px]',
+  latency: 'w-[72px] text-right',
+  since: 'w-[80px] text-right max-sm:hidden',
 }
 
 const order: Record<LinkRow['state'], number> = { suspect: 0, direct: 1, probing: 2, relay: 3, down: 4 }
@@ -38,16 +38,16 @@ export const columnsOf = ({ org, chosen, onChoose }: Choice): Column<NetworkRow>
             <span className="mono truncate font-medium" title={a}>
               {a}
             </span>
-            <span aria-hidden className="px-1.5 text-fg-3">
+            <span aria-hidden className="shrink-0 px-1.5 text-fg-3">
               ↔
             </span>
             <span className="sr-only"> and </span>
             {row.kind === 'link' ? (
-              <span className="mono truncate font-medium" title={b}>
+              <span className="mono max-w-[55%] shrink-0 truncate font-medium" title={b}>
                 {b}
               </span>
             ) : (
-              <span className="truncate text-fg-2">{b}</span>
+              <span className="shrink-0 text-fg-2">{b}</span>
             )}
           </a>
           <span className="truncate text-sm text-fg-3" title={subject(row)}>
@@ -62,7 +62,14 @@ export const columnsOf = ({ org, chosen, onChoose }: Choice): Column<NetworkRow>
     header: 'Path',
     by: (row) => `${row.kind === 'link' ? 0 : 1}${order[stateOf(row).state]}${ends(row).join(' ').toLowerCase()}`,
     cell: (row) =>
-      row.kind === 'link' ? <LinkMark link={row.link} /> : <MachineStatusMark state={row.machine.state} />,
+      row.kind === 'link' ? (
+        <span className="grid gap-0.5 py-1.5">
+          <LinkMark link={{ state: row.link.state, kind: null }} />
+          <span className="truncate pl-[30px] text-sm text-fg-3">{underPath(row.link)}</span>
+        </span>
+      ) : (
+        <MachineStatusMark state={row.machine.state} />
+      ),
   },
   {
     id: 'latency',
@@ -89,6 +96,10 @@ export const columnsOf = ({ org, chosen, onChoose }: Choice): Column<NetworkRow>
 
 const ends = (row: NetworkRow): [string, string] =>
   row.kind === 'link' ? [row.link.a.name, row.link.b.name] : [row.machine.name, 'control plane']
+
+/** By which kind of address, or what else there is to say of the path in a word or two. */
+const underPath = ({ state, kind, isOneSided }: LinkRow): string =>
+  state === 'probing' ? 'probing' : state === 'down' ? '' : isOneSided ? 'one end' : (kind ?? '')
 
 /** Why it goes this way; of a machine, what stands in its node. */
 const subject = (row: NetworkRow): string => {

@@ -40,7 +40,7 @@ export function NetworkPanel({ row, onClose }: { row: NetworkRow; onClose: () =>
 
 const sentences: Record<LinkRow['state'], string> = {
   direct: 'Messages go from machine to machine.',
-  relay: 'Messages go through the control plane, sealed.',
+  relay: 'Messages go through the control plane.',
   probing: 'Messages go through the control plane while both look for a direct link.',
   suspect: 'Messages go through the control plane until both ends agree on the direct link again.',
   down: 'Messages wait until both machines are there.',
@@ -54,7 +54,7 @@ function Link({ link }: { link: LinkRow }) {
         {link.since !== null && (
           <span className="text-fg-2">
             {' '}
-            So for <Age at={link.since} />
+            For <Age at={link.since} />
             {link.latencyMs !== null && (
               <>
                 , <Latency {...link} /> there and back

@@ -10,6 +10,7 @@ import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { useKeys } from '../shell/use-keys.ts'
 import { useUrlState } from '../shell/use-url-state.ts'
+import { cn } from '../ui/cn.ts'
 import { Command } from '../ui/copy.tsx'
 import { DataTable } from '../ui/data-table.tsx'
 import { Empty, Failed, Waiting } from '../ui/empty.tsx'
@@ -50,7 +51,7 @@ export function Network({ org, origin }: { org: string; origin: string }) {
         </Empty>
       )}
       {view && view.machines.length > 0 && (
-        <div className="grid min-h-0 flex-1 max-lg:grid-rows-[auto_minmax(0,1fr)] lg:grid-cols-[minmax(0,1fr)_minmax(400px,38%)]">
+        <div className="grid min-h-0 flex-1 max-lg:grid-rows-[auto_minmax(0,1fr)] lg:grid-cols-[minmax(0,1fr)_minmax(440px,44%)]">
           <GraphPane network={view} chosen={chosen} onChoose={choose} />
           <TablePane org={org} network={view} chosen={chosen} onChoose={choose} onClose={close} />
         </div>
@@ -69,7 +70,7 @@ function GraphPane(props: Chosen) {
       aria-label="Picture of the network"
       className="flex min-h-0 min-w-0 flex-col border-hair bg-surface-2 max-lg:border-b max-sm:hidden lg:border-r"
     >
-      <div className="relative min-h-0 flex-1 max-lg:h-[340px] max-lg:flex-none">
+      <div className="relative min-h-0 flex-1 max-lg:h-[380px] max-lg:flex-none">
         {isShown && (
           <Suspense fallback={<div aria-busy className="size-full" />}>
             <Graph {...props} />
@@ -86,14 +87,19 @@ function Legend() {
     <div className="flex h-8 shrink-0 items-center gap-4 border-t border-hair px-4 text-sm text-fg-2">
       <LegendItem glyph="direct">direct</LegendItem>
       <LegendItem glyph="dashed">relay</LegendItem>
+      <LegendItem glyph="dashed" tone="text-warn">
+        suspect
+      </LegendItem>
       <LegendItem glyph="none">down</LegendItem>
     </div>
   )
 }
 
-function LegendItem({ glyph, children }: { glyph: 'direct' | 'dashed' | 'none'; children: ReactNode }) {
+type LegendProps = { glyph: 'direct' | 'dashed' | 'none'; tone?: string; children: ReactNode }
+
+function LegendItem({ glyph, tone, children }: LegendProps) {
   return (
-    <span className="inline-flex items-center gap-1.5">
+    <span className={cn('inline-flex items-center gap-1.5', tone)}>
       <PathGlyph kind={glyph} />
       {children}
     </span>
@@ -115,7 +121,7 @@ function TablePane({ org, network, chosen, onChoose, onClose }: Chosen & { org: 
           rowId={({ id }) => id}
           initialSort="path"
           rowClassName={({ id }) =>
-            id === chosen ? 'bg-accent-soft shadow-[inset_2px_0_0_var(--accent-solid)]' : undefined
+            id === chosen ? 'bg-accent-soft hover:bg-accent-soft shadow-[inset_2px_0_0_var(--accent-solid)]' : undefined
           }
         />
         {network.links.length === 0 && (

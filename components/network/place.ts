@@ -10,7 +10,7 @@ export type Box = Point & { width: number; height: number }
 /** Sizes in px: of a node, and between two of them. Full nodes list their agents, compact ones count them. */
 type Scale = { isFull: boolean; width: number; height: number; gapX: number; gapY: number }
 const FULL: Scale = { isFull: true, width: 200, height: 162, gapX: 128, gapY: 96 }
-const COMPACT: Scale = { isFull: false, width: 148, height: 48, gapX: 76, gapY: 44 }
+const COMPACT: Scale = { isFull: false, width: 148, height: 48, gapX: 100, gapY: 48 }
 
 export const HUB_ID = 'control-plane'
 const HUB = { width: 148, height: 44 }
@@ -22,9 +22,10 @@ export const MAX_DRAWN = 60
 
 type Step = { columns: number; rows: number; scale: Scale }
 const STEPS: readonly Step[] = [
+  { columns: 1, rows: 1, scale: FULL },
   { columns: 2, rows: 1, scale: FULL },
   { columns: 2, rows: 2, scale: FULL },
-  { columns: 3, rows: 2, scale: FULL },
+  { columns: 2, rows: 3, scale: FULL },
   { columns: 3, rows: 4, scale: COMPACT },
   { columns: 4, rows: 4, scale: COMPACT },
   { columns: 4, rows: 6, scale: COMPACT },

@@ -39,3 +39,16 @@ export function factOf({ machines, links }: NetworkView, plural: (count: number,
     ...counts.flatMap(([count, word]) => (count > 0 ? [`${count} ${word}`] : [])),
   ].join(', ')
 }
+
+/** Per machine, by how many links it is reached directly and by relay; what is down or doubted counts as neither. */
+export function linksByMachine(links: readonly LinkRow[]): Map<string, { direct: number; relay: number }> {
+  const counts = new Map<string, { direct: number; relay: number }>()
+  for (const { a, b, state } of links)
+    for (const { id } of [a, b]) {
+      const own = counts.get(id) ?? { direct: 0, relay: 0 }
+      if (state === 'direct') own.direct++
+      if (state === 'relay' || state === 'probing') own.relay++
+      counts.set(id, own)
+    }
+  return counts
+}

@@ -2,7 +2,7 @@
  * The control plane as one more machine of each organization, under the organization's id: takes what is for people and
  * channels, a machine's envelopes in turn with everybody else's, and answers as any recipient does, after the commit.
  */
-import type { Envelope, RelayResult, ReturnBatch, WireError } from '@agent-relay/protocol'
+import { type Envelope, payloadLength, type RelayResult, type ReturnBatch, type WireError } from '@agent-relay/protocol'
 import type { Db, MachineActor } from '#lib/services/context.ts'
 import { fillGaps } from '#lib/services/inbox/fill-gaps.ts'
 import { owedTo, receiptsHeard } from '#lib/services/inbox/owed-receipts.ts'
@@ -21,6 +21,9 @@ const turnBytes = 4 * 1024 * 1024
 /** Of one machine in memory; what does not fit stays with it and comes again. */
 const laneEnvelopes = 1_024
 const laneBytes = 8 * 1024 * 1024
+
+/** Complaints remembered as said. */
+const mostTold = 10_000
 
 type Sender = { orgId: string; machineId: string }
 /** Puts a return frame of the control plane's own machine on its way to one of the organization's. */
@@ -44,6 +47,7 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
   const lanes = new Map<string, Lane>()
   const turns: Lane[] = []
   const workers = new Set<Promise<void>>()
+  const told = new Set<string>()
   /** Counted down in the moment in which a worker finds nothing: its promise ends only later. */
   let working = 0
   let isClosed = false
@@ -66,6 +70,7 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
       const envelopes = cut(lane)
       try {
         const received = await receiveEnvelopes(db, lane.sender, envelopes)
+        if (received.unread !== undefined) complain(lane.sender, received.unread)
         await answer(lane.sender, received)
       } catch (error) {
         // Nothing was acknowledged: the sender's own clock brings them again.
@@ -78,7 +83,16 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
     working--
   }
 
-  async function answer(sender: Sender, { hasInbox, hasChannel, ...batch }: Received): Promise<void> {
+  /** Once for each machine and reason: it comes again until it can be read. */
+  function complain({ machineId }: Sender, why: string): void {
+    const complaint = `${machineId} ${why}`
+    if (told.has(complaint)) return
+    if (told.size >= mostTold) told.clear()
+    told.add(complaint)
+    log.warn({ machine: machineId, why }, 'a message for people was not taken; it comes again')
+  }
+
+  async function answer(sender: Sender, { hasInbox, hasChannel, unread: _, ...batch }: Received): Promise<void> {
     if (hasInbox || hasChannel)
       publish('hint', { orgId: sender.orgId, kinds: hasChannel ? ['inbox', 'channels'] : ['inbox'] })
     await give(sender, batch)
@@ -139,7 +153,7 @@ function cut(lane: Lane): Envelope[] {
 }
 
 /** The body dominates, and its length in characters is near enough. */
-const sizeOf = ({ body }: Envelope): number => body.length + 600
+const sizeOf = (envelope: Envelope): number => payloadLength(envelope) + 600
 
 const busy: WireError = {
   code: 'RATE_LIMITED',

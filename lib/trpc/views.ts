@@ -26,13 +26,17 @@ export type OrgCounts = {
   unread: number
 }
 
-export type OrgView = OrgSummary & {
-  counts: OrgCounts
-  /** What the plan counts: all held names but one person's on each machine. */
-  agentsUsed: number
-  createdAt: number
-  members: number
-}
+/** `archiveSince`: ms since 1970; null while no bodies are archived. */
+export type OrgArchive = { archiveSince: number | null }
+
+export type OrgView = OrgSummary &
+  OrgArchive & {
+    counts: OrgCounts
+    /** What the plan counts: all held names but one person's on each machine. */
+    agentsUsed: number
+    createdAt: number
+    members: number
+  }
 
 export type AgentRow = {
   name: string
@@ -125,7 +129,8 @@ export type MessageRow = {
   updatedAt: number
 }
 
-export type MessageDetail = MessageRow & { hops: Hop[] }
+/** `body`: as the archive has it; null when it has none. */
+export type MessageDetail = MessageRow & { hops: Hop[]; body: string | null }
 
 export type MessagePage = {
   rows: MessageRow[]
@@ -244,6 +249,7 @@ export type NewMachineKey = { key: string; machine: { id: string; name: string }
  * Procedures of the app router (input → output):
  *   me.get: void → MeView
  *   orgs.create: { name, slug? } → OrgSummary          orgs.get: { org } → OrgView       orgs.update: { org, name } → OrgSummary
+ *   orgs.setArchive: { org, isOn } → OrgArchive
  *   overview.get: { org } → OverviewView
  *   agents.list: { org, q?, status? } → AgentRow[]
  *   machines.list: { org } → MachineRow[]              machines.createKey: { org, name } → NewMachineKey

@@ -86,6 +86,7 @@ test.each([
     [],
     "# messages are sealed between machines, and Acme's archive is on: its members read them in the dashboard",
   ],
+  ['off', [], '# messages are not sealed: the control plane can read them'],
   [
     'off',
     ['a', 'b', 'c', 'd', 'e'],
@@ -93,15 +94,6 @@ test.each([
   ],
 ] as const)('who can read messages is one line: %s, %j', (mode, unsealed, line) => {
   expect(statusLines(status({ sealing: { mode, unsealed: [...unsealed] } }), plain)).toContain(line)
-})
-
-test('a roster is spoken of only when it is old', () => {
-  const heading = (state: 'fresh' | 'stale' | 'expired') =>
-    statusLines(status({ roster: { ageMs: 20 * 60_000, state } }), plain)[1]
-  expect(heading('fresh')).not.toContain('roster')
-  expect(heading('stale')).toBe(
-    '# Acme at https://relay.test: connected 12ms, roster from 20m ago; up 5s, pid 7, 0.1.0',
-  )
 })
 
 const pong = (facts: Partial<z.infer<typeof PingView>> = {}): z.infer<typeof PingView> => ({

@@ -77,9 +77,7 @@ function heading(status: Status): string {
   const uptime = `up ${shortDuration(status.uptimeMs)}, pid ${status.pid}, ${status.version}`
   if (!status.linked) return `not linked: serves this machine only; ${uptime}`
   const took = status.control.latencyMs === null ? '' : ` ${latency(status.control.latencyMs)}`
-  const { roster } = status
-  const age = roster === undefined || roster.state === 'fresh' ? '' : `, roster from ${ago(Date.now() - roster.ageMs)}`
-  return `${status.linked.orgName} at ${status.linked.url}: ${status.control.state}${took}${age}; ${uptime}`
+  return `${status.linked.orgName} at ${status.linked.url}: ${status.control.state}${took}; ${uptime}`
 }
 
 /** Who can read what agents write to agents of other machines. */
@@ -88,7 +86,8 @@ function sealingWords({ sealing, linked }: Status): string | undefined {
   const { mode, unsealed } = sealing
   const names = `${unsealed.slice(0, 3).join(', ')}${unsealed.length > 3 ? ` and ${unsealed.length - 3} more` : ''}`
   const old = `${unsealed.length === 1 ? 'its' : 'their'} agent-relay is too old`
-  if (mode === 'off') return `messages are not sealed: the control plane can read what goes to ${names}, because ${old}`
+  if (mode === 'off')
+    return `messages are not sealed: the control plane can read ${unsealed.length === 0 ? 'them' : `what goes to ${names}, because ${old}`}`
   const open = unsealed.length === 0 ? '' : `; not sealed to ${names}, because ${old}`
   return mode === 'archived'
     ? `messages are sealed between machines, and ${linked.orgName}'s archive is on: its members read them in the dashboard${open}`

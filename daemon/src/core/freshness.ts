@@ -4,26 +4,11 @@
  * says again later makes nothing young.
  */
 import { ROSTER_HARD_MS, ROSTER_SOFT_MS } from '@agent-relay/protocol'
-import type { State } from './state.ts'
+import { type Freshness, type State, unconfirmed } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /** What is on disk is at most this much older than what is known: a restart makes the roster older by it, never younger. */
 const WRITE_MS = 60_000
-
-export type Freshness = {
-  /** When the roster was last the newest, ms on the clock of `now`; null when nobody said so. */
-  at: number | null
-  /** The least that a statement was ever behind `now`: what the two clocks differ by, and the quickest way. Infinity before the first. */
-  lagMs: number
-  /** Of `at`, what the disk has. */
-  writtenAt: number
-}
-
-export const unconfirmed = (): Freshness => ({
-  at: null,
-  lagMs: Number.POSITIVE_INFINITY,
-  writtenAt: Number.NEGATIVE_INFINITY,
-})
 
 /** The roster was the newest at `at`, ms since 1970 on the control plane's clock. */
 export function confirm(state: State, at: number, turn: Turn): void {
@@ -49,12 +34,18 @@ export function forgetFreshness(state: State, turn: Turn): void {
 export const freshnessText = ({ at, lagMs }: Freshness): string | null =>
   at === null ? null : JSON.stringify({ at, lagMs })
 
-/** What `freshnessText` wrote, by a clock that has since been moved by `shiftMs`; unconfirmed for anything else. */
-export function readFreshness(text: string | undefined, shiftMs = 0): Freshness {
-  const { at, lagMs } = JSON.parse(text ?? '{}') as { at?: unknown; lagMs?: unknown }
-  if (typeof at !== 'number' || typeof lagMs !== 'number') return unconfirmed()
-  return { at: at + shiftMs, lagMs: lagMs + shiftMs, writtenAt: at + shiftMs }
+/** What `freshnessText` wrote; unconfirmed for anything else. */
+export function readFreshness(text: string | undefined): Freshness {
+  const { at, lagMs } = (JSON.parse(text ?? 'null') ?? {}) as { at?: unknown; lagMs?: unknown }
+  return typeof at === 'number' && typeof lagMs === 'number' ? { at, lagMs, writtenAt: at } : unconfirmed()
 }
+
+/** The same by a clock that was moved by `shiftMs` and says `now`; what would be in its future is of now. */
+export const movedFreshness = ({ at, lagMs, writtenAt }: Freshness, shiftMs: number, now: number): Freshness => ({
+  at: at === null ? null : Math.min(at + shiftMs, now),
+  lagMs: lagMs + shiftMs,
+  writtenAt,
+})
 
 /** ms since the roster was last confirmed; Infinity when it never was, or when there is none. */
 export function rosterAgeMs({ roster, freshness }: State, now: number): number {

@@ -20,7 +20,7 @@ export type Service = {
   readonly presence: Presence
   readonly runs: Running
   readonly runHost: RunHost
-  readonly peering: Peering
+  readonly peering: Pick<Peering, 'views' | 'ping' | 'netcheck'>
   registeringPerson: Promise<LocalResults['register']> | undefined
   /** The person's name on this machine, once they have one. */
   personName(): string | null

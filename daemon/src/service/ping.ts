@@ -72,7 +72,9 @@ function goalOf(state: State, name: string): Goal {
     ...machines,
     { name: selfName(state) },
   ]
-  const near = nearestNames(name, new Set(known.map((one) => one.name)))
+  // An agent and a machine of one name are one name to type.
+  const names = new Map(known.toReversed().map((one) => [nameKey(one.name), one.name]))
+  const near = nearestNames(name, names.values())
   const hint = near.length === 0 ? '' : ` Did you mean ${near.map((one) => JSON.stringify(one)).join(' or ')}?`
   const where = state.identity === null ? 'on this machine, which is not linked' : `in ${state.identity.org.name}`
   throw new RelayError(

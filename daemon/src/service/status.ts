@@ -1,12 +1,14 @@
 /** `agent-relay status`: what is connected, what waits, and what a person should do about it. */
 import { DAY_MS } from '@agent-relay/protocol'
 import type { RosterView, StatusView } from '@agent-relay/protocol/local'
+import { isRosterHard, isRosterSoft, rosterAgeMs } from '../core/freshness.ts'
 import { type State, selfId } from '../core/state.ts'
-import { ago } from '../core/words.ts'
+import { ago, span } from '../core/words.ts'
 import type { PeerView } from '../peers/transport.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
 import { count, damageReport } from './damage.ts'
+import { rosterHealth } from './trust.ts'
 import { machineViews } from './views.ts'
 
 type Facts = {
@@ -17,17 +19,14 @@ type Facts = {
   store: Store
   control: Control
   links: readonly PeerView[]
-  /** As the sealer and what follows the roster see it; null while this machine is linked to nothing. */
+  /** As the sealer sees it; null while this machine is linked to nothing. */
   sealing: Sealing | null
-  roster: RosterView | null
-  /** What a person should do about the roster; null while there is nothing to do. */
-  rosterTrouble: string | null
   now: number
 }
 
 /** Who can open what is sent from here, by the roster. */
 type Sealing = {
-  mode: 'sealed' | 'archived'
+  mode: 'sealed' | 'archived' | 'off'
   /** Names of other machines that have no key to which anything could be sealed. */
   unsealedPeers: string[]
   /** Lines for the health check. */
@@ -35,10 +34,12 @@ type Sealing = {
 }
 
 export function statusView(facts: Facts): StatusView {
-  const { version, home, uptimeMs, state, store, control, links, sealing, roster, rosterTrouble, now } = facts
+  const { version, home, uptimeMs, state, store, control, links, sealing, now } = facts
   const link = control.link()
   const view = control.view()
   const failed = store.read.failedSince(now - DAY_MS)
+  const roster = rosterView(state, now)
+  const trouble = rosterHealth(state, now)
   return {
     version,
     pid: process.pid,
@@ -51,12 +52,19 @@ export function statusView(facts: Facts): StatusView {
     failed,
     health: [
       ...health({ state, store, control: view, failed, now }),
-      ...(rosterTrouble === null ? [] : [rosterTrouble]),
+      ...(trouble === null ? [] : [trouble]),
       ...(sealing?.problems ?? []),
     ],
     ...(sealing !== null && { sealing: sealingView(state, sealing) }),
     ...(roster !== null && { roster }),
   }
+}
+
+/** Nothing while there is none, or it was never confirmed: then it has no age. */
+function rosterView(state: State, now: number): RosterView | null {
+  const ageMs = rosterAgeMs(state, now)
+  if (state.identity === null || !Number.isFinite(ageMs)) return null
+  return { ageMs, state: isRosterHard(state, now) ? 'expired' : isRosterSoft(state, now) ? 'stale' : 'fresh' }
 }
 
 /** Where no other machine can open anything sealed, nothing is. */
@@ -87,6 +95,10 @@ function health({ state, store, control, failed, now }: Health): string[] {
     lines.push(
       `${agent.name} has ${count(agent.waiting.size, 'message')} that nobody took, the oldest from ${since}: agent-relay inbox ${agent.name}`,
     )
+  }
+  for (const { agent, count: unseen, since, oldest } of store.read.unseenSince(now - STALE_MS)) {
+    const [messages, age] = [count(unseen, 'message'), span(now - since).replace(/ (\w).*/, '$1')]
+    lines.push(`${agent} has ${messages} injected but not seen for ${age} (agent-relay trace ${oldest})`)
   }
   if (failed > 0)
     lines.push(`${count(failed, 'message')} failed within a day, and the sender was told: agent-relay dead`)
