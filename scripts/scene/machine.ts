@@ -27,7 +27,7 @@ export type Machine = {
 /** `extra` goes into the environment of its commands and of its daemon. */
 export function makeMachine(folder: string, name: string, extra: Record<string, string> = {}): Machine {
   const home = path.join(folder, name)
-  const env = { ...process.env, AGENT_RELAY_HOME: home, NO_COLOR: '1', ...extra }
+  const env = { ...process.env, AGENT_RELAY_HOME: home, AGENT_RELAY_PORT_MAPPING: 'off', NO_COLOR: '1', ...extra }
 
   const start = (args: string[]): ChildProcess =>
     startChild(process.execPath, [cli, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })

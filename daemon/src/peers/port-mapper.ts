@@ -12,7 +12,7 @@ const RENEW_MS = 1_800_000
 const PMP_MS = 1_000
 const UPNP_MS = 4_000
 
-export type Mapping = {
+type Mapping = {
   state: 'off' | 'none' | 'mapped'
   external: { host: string; port: number } | null
   why: string

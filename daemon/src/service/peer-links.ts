@@ -149,7 +149,7 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
         )
         break
       case 'use':
-        use(effect.machine, effect.link)
+        use(effect)
         break
       case 'learn':
         learn()
@@ -192,11 +192,11 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
   }
 
   /** Between two links the core is told of the end of the first one: what was under way on it goes out again. */
-  function use(machine: string, id: string | null): void {
+  function use({ machine, link: id, why }: Extract<LinkEffect, { type: 'use' }>): void {
     const name = control.trust().roster?.machines.get(machine)?.name ?? machine
-    const view = views().find((one) => one.machine === machine)
-    if (id !== null) log.info(`direct link to ${name}`, { kind: view?.kind, remote: view?.remote })
-    else log.info(`no direct link to ${name} any more`, { reason: view?.why })
+    const { kind, remote } = (id !== null && links.get(id)?.link) || {}
+    if (id !== null) log.info(`direct link to ${name}`, { kind, remote })
+    else log.info(`no direct link to ${name} any more`, { reason: why })
     submit({ type: 'peer', machine, isUp: false })
     if (id !== null) submit({ type: 'peer', machine, isUp: true })
   }

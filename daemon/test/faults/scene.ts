@@ -58,6 +58,8 @@ export type SceneOptions = {
   /** Of the daemons; see ProgramOptions. */
   luck?: number
   hasOwnPostgres?: boolean
+  /** With direct links between the machines. */
+  isDirect?: boolean
 }
 
 const START_MS = 60_000
@@ -67,7 +69,7 @@ const PATIENCE_MS = 10_000
 
 /** Everything is connected when this resolves; nothing is left when it fails. */
 async function openScene(options: SceneOptions): Promise<Scene> {
-  const { cli, cast, pace = PACE, luck = 1, hasOwnPostgres = false } = options
+  const { cli, cast, pace = PACE, luck = 1, hasOwnPostgres = false, isDirect = false } = options
   const folder = mkdtempSync(join(tmpdir(), 'relay-faults-'))
   const stage = startProgram('lib/testing/stage-process.ts', [], { pace: 1, isOrderly: true })
   const bell = makeBell()
@@ -100,7 +102,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
       proxies.push(proxy)
       const linked = (await stage.ask('machine', { name })) as LinkedMachine
       const url = `http://127.0.0.1:${proxy.port}`
-      const env = { AGENT_RELAY_PEER_PORT: 'off' }
+      const env = { AGENT_RELAY_PEER_PORT: isDirect ? '' : 'off', AGENT_RELAY_PORT_MAPPING: 'off' }
       const machine = Object.assign(makeMachine({ folder, cli, url, pace, luck, env, linked }), { proxy })
       machines.push(machine)
       agents.push(...names.map((agent) => makeAgent(machine, agent, { ledger })))

@@ -12,7 +12,7 @@ import {
 import { doubt, newLink, ping } from './pings.ts'
 import { narrow, probeAnew } from './rounds.ts'
 import { decides, isActive, type Link, linksOf, type Peer, type State, tierOf } from './state.ts'
-import type { LinkFacts } from './words.ts'
+import { type LinkFacts, wordsOf } from './words.ts'
 
 /** Both ends have proved: it carries at once when there is no other. */
 export function newcomer(state: State, peer: Peer, facts: LinkFacts, now: number): void {
@@ -75,7 +75,7 @@ function use(state: State, peer: Peer, link: Link): void {
   peer.current = link
   peer.punch = null
   narrow(state, peer, link.kind)
-  state.effects.push({ type: 'use', machine: peer.machine, link: link.id })
+  state.effects.push({ type: 'use', machine: peer.machine, link: link.id, why: wordsOf(link.kind) })
 }
 
 /** Whether there may still be a machine with this link for current; asked after everything that happened to one of them. */
@@ -133,7 +133,7 @@ export function closeAll(state: State, peer: Peer, why: string): void {
   peer.current = null
   peer.spares = []
   peer.relayWhy = why
-  if (had) state.effects.push({ type: 'use', machine: peer.machine, link: null })
+  if (had) state.effects.push({ type: 'use', machine: peer.machine, link: null, why })
 }
 
 function forget(state: State, peer: Peer, link: Link): void {
@@ -151,7 +151,7 @@ export function ended(state: State, peer: Peer, link: Link, why: string, now: nu
     use(state, peer, best(state, peer))
     return
   }
-  state.effects.push({ type: 'use', machine: peer.machine, link: null })
+  state.effects.push({ type: 'use', machine: peer.machine, link: null, why })
   peer.relayWhy = `the direct link ended: ${why}`
   if (now - link.openedAt >= SHORT_MS) {
     probeAnew(peer, now)
