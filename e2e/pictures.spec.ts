@@ -124,7 +124,9 @@ test('machines that ask to be linked, and an organization at work', async ({ con
     .getByRole('link', { name: /Lead.*API/ })
     .first()
     .click()
-  await picture('message', (at) => expect(at.getByText('Accepted').first()).toBeVisible())
+  await picture('message', (at) =>
+    expect(at.getByRole('region', { name: 'Message' }).getByText('Accepted').first()).toBeVisible(),
+  )
   await page.goto('/o/acme/inbox')
   await picture('inbox', (at) => expect(at.getByText('Shall I deploy to staging?')).toBeVisible())
   await page.goto('/o/acme/inbox?with=agent:api')

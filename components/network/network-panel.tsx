@@ -86,10 +86,10 @@ function End({ name, end }: { name: string; end: LinkEnd | null }) {
       </dt>
       <dd>
         {end === null ? (
-          <span className="text-fg-3">nothing yet</span>
+          <span className="text-fg-3">nothing now</span>
         ) : (
           <>
-            {end.why}
+            {end.why.replace(/\.$/, '')}
             <span className="text-fg-3">
               , <Ago at={end.since} />
             </span>

@@ -121,7 +121,9 @@ function TablePane({ org, network, chosen, onChoose, onClose }: Chosen & { org: 
           rowId={({ id }) => id}
           initialSort="path"
           rowClassName={({ id }) =>
-            id === chosen ? 'bg-accent-soft hover:bg-accent-soft shadow-[inset_2px_0_0_var(--accent-solid)]' : undefined
+            id === chosen
+              ? 'bg-accent-soft hover:bg-accent-soft! shadow-[inset_2px_0_0_var(--accent-solid)]'
+              : undefined
           }
         />
         {network.links.length === 0 && (

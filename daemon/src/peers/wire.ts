@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 export const LINGER_MS = 1_000
 
 /** An event of the other end. `reply` is there when it asks for an answer. */
-export type Listener = (event: string, frame: unknown, reply?: (answer: unknown) => void) => void
+type Listener = (event: string, frame: unknown, reply?: (answer: unknown) => void) => void
 
 export type Wire = {
   readonly tls: TLSSocket

@@ -1,6 +1,6 @@
 import { MachineView, PingView } from '@agent-relay/protocol/local'
 import { describe, expect, test } from 'vitest'
-import { BOB, CAROL, coreMachine, ME } from '../../test/support/core-machine.ts'
+import { BOB, CAROL, coreMachine, ME, rosterWith } from '../../test/support/core-machine.ts'
 import { RelayError } from '../errors.ts'
 import type { PeerView } from '../peers/transport.ts'
 import { hostPort } from './link-views.ts'
@@ -104,6 +104,7 @@ describe('ping', () => {
       await pingByName(
         {
           state: () => alice.state,
+          now: () => alice.now,
           peering: {
             views: () => [link({ state: 'relay', kind: null, remote: null, why: 'no address answered' })],
             async ping(machine, agent) {
@@ -133,6 +134,9 @@ describe('ping', () => {
     const silence = new RelayError('TIMEOUT', 'no answer within 5 s')
     expect(await ping('Bob', silence)).toMatchObject({ path: null, latencyMs: null, inbox: null, why: silence.message })
     expect(await ping('Bob', new RelayError('NOT_CONNECTED', 'bob is offline'))).toMatchObject({ path: null })
+    const away = coreMachine()
+    away.run({ type: 'up', roster: rosterWith([{ name: 'Alice', machine: ME }, BOB], [BOB.machine]) })
+    expect(await ping('Bob', silence, away)).toMatchObject({ path: null, why: 'bob is offline' })
     for (const code of ['VERSION_UNSUPPORTED', 'NOT_LINKED'] as const)
       await expect(ping('Bob', new RelayError(code, 'no'))).rejects.toMatchObject({ code })
   })

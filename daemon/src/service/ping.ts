@@ -3,20 +3,21 @@ import { nameKey, nearestNames } from '@agent-relay/protocol'
 import type { PingView } from '@agent-relay/protocol/local'
 import { find } from '../core/routing.ts'
 import { type State, selfId, selfName } from '../core/state.ts'
-import { machineName } from '../core/words.ts'
+import { ago, machineName } from '../core/words.ts'
 import { RelayError } from '../errors.ts'
 import { hostPort, shortly } from './link-views.ts'
 import type { Peering } from './peering.ts'
 
 type Goal = { machine: string; agent: { key: string; name: string } | null }
 
-type Deps = { state: () => State; peering: Pick<Peering, 'ping' | 'views'> }
+/** `now` on the daemon's clock. */
+type Deps = { state: () => State; peering: Pick<Peering, 'ping' | 'views'>; now: () => number }
 
 /**
  * Throws NOT_LINKED, UNKNOWN_ADDRESS with the nearest names, BAD_REQUEST for people and channels, and VERSION_UNSUPPORTED when
  * the other machine cannot be pinged at all. That nobody answered is an answer.
  */
-export async function pingByName({ state, peering }: Deps, name: string): Promise<PingView> {
+export async function pingByName({ state, peering, now }: Deps, name: string): Promise<PingView> {
   const { machine, agent } = goalOf(state(), name)
   if (machine === selfId(state())) return here(state(), agent)
   const base = { machine: machineName(state(), machine), agent: agent?.name ?? null }
@@ -27,7 +28,7 @@ export async function pingByName({ state, peering }: Deps, name: string): Promis
       path: pong.via,
       kind: pong.kind,
       remote: pong.remote && hostPort(pong.remote),
-      latencyMs: pong.tookMs,
+      latencyMs: Math.round(pong.tookMs * 100) / 100,
       inbox: pong.inbox,
       status: pong.status,
       why: shortly(peering.views().find((view) => view.machine === machine)?.why ?? ''),
@@ -35,11 +36,19 @@ export async function pingByName({ state, peering }: Deps, name: string): Promis
   } catch (error) {
     const isSilence = error instanceof RelayError && (error.code === 'NOT_CONNECTED' || error.code === 'TIMEOUT')
     if (!isSilence) throw error
-    return { ...base, ...nobody, why: shortly(error.message) }
+    return { ...base, ...nobody, why: awayWords(state(), machine, now()) ?? shortly(error.message) }
   }
 }
 
 const nobody = { path: null, kind: null, remote: null, latencyMs: null, inbox: null, status: null }
+
+/** A machine that the control plane does not see is more likely off than hidden. */
+function awayWords(state: State, id: string, now: number): string | undefined {
+  const machine = state.roster?.machines.get(id)
+  if (machine === undefined || machine.isOnline || !state.isUp) return undefined
+  const seen = machine.lastSeenAt === null ? '' : `, last seen ${ago(now + state.cloudAheadMs, machine.lastSeenAt)}`
+  return `${machine.name} is offline${seen}`
+}
 
 /** The daemon that is asked is the one that answers: there is no way to measure. */
 function here(state: State, agent: Goal['agent']): PingView {

@@ -111,7 +111,10 @@ export function openSession(service: Service, connection: Connection, proof: Pro
     async ping(request) {
       connection.ok(
         request.id,
-        await pingByName({ state: service.engine.state, peering: service.peering }, request.name),
+        await pingByName(
+          { state: service.engine.state, peering: service.peering, now: service.engine.now },
+          request.name,
+        ),
       )
     },
     async netcheck(request) {

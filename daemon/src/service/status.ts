@@ -8,6 +8,7 @@ import type { PeerView } from '../peers/transport.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
 import { count, damageReport } from './damage.ts'
+import type { SealingView } from './seals.ts'
 import { rosterHealth } from './trust.ts'
 import { machineViews } from './views.ts'
 
@@ -24,14 +25,8 @@ type Facts = {
   now: number
 }
 
-/** Who can open what is sent from here, by the roster. */
-type Sealing = {
-  mode: 'sealed' | 'archived' | 'off'
-  /** Names of other machines that have no key to which anything could be sealed. */
-  unsealedPeers: string[]
-  /** Lines for the health check. */
-  problems: string[]
-}
+/** `off`: this daemon was told to seal nothing. */
+type Sealing = Omit<SealingView, 'mode'> & { mode: SealingView['mode'] | 'off' }
 
 export function statusView(facts: Facts): StatusView {
   const { version, home, uptimeMs, state, store, control, links, sealing, now } = facts

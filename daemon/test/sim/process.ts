@@ -129,11 +129,7 @@ export function boot(host: Host): Process {
     oracle.lostCount(id)
   }
   const engine = () => service.engine
-  const mail = createMail({
-    engine,
-    sealer: { seal: (envelope) => envelope, open: (envelope) => envelope },
-    log: silent,
-  })
+  const mail = createMail({ engine, sealer: plane.sealing.run(id), log: silent })
   const uplink = createUplink({ engine, store, log: silent, mail })
   const line = createLine({
     machine: id,
