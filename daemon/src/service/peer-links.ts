@@ -187,6 +187,8 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
     const { kind, remote } = (id !== null && links.get(id)?.link) || {}
     if (id !== null) log.info(`direct link to ${name}`, { kind, remote })
     else log.info(`no direct link to ${name} any more`, { reason: why })
+    // What waits for another link of the two goes out by this one, too.
+    for (const other of links.values()) if (other.link.machine === machine && other.link.id !== id) other.mail.stop()
     submit({ type: 'peer', machine, isUp: false })
     if (id !== null) submit({ type: 'peer', machine, isUp: true })
   }

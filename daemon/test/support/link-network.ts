@@ -25,7 +25,15 @@ export type Node = {
   tell(...events: LinkEvent[]): void
 }
 
-type Wire = { id: string; ends: [string, string]; open: Set<string>; lastAt: Map<string, number>; delayMs?: number }
+type Wire = {
+  id: string
+  ends: [string, string]
+  open: Set<string>
+  /** Ends that have proved the other: the listener does when the dialer's last word came. */
+  known: Set<string>
+  lastAt: Map<string, number>
+  delayMs?: number
+}
 
 export type NetworkOptions = {
   /** 0 ≤ x < 1. */
@@ -192,13 +200,15 @@ export function createLinkNetwork({
         return
       }
       const id = `link ${++ids}`
-      const wire: Wire = { id, ends: [node.name, to.name], open: new Set([node.name, to.name]), lastAt: new Map() }
+      const ends: Wire['ends'] = [node.name, to.name]
+      const wire: Wire = { id, ends, open: new Set(ends), known: new Set([node.name]), lastAt: new Map() }
       wires.set(id, wire)
       const facts = { id, kind: candidate.kind, remote: { host: candidate.host, port: candidate.port } }
       // The dialer's last word of the handshake is on its way when the link is open for the dialer.
-      deliver(wire, to, () =>
-        to.tell({ type: 'opened', link: { ...facts, machine: node.name, bootId: node.bootId, role: 'listener' } }),
-      )
+      deliver(wire, to, () => {
+        wire.known.add(to.name)
+        to.tell({ type: 'opened', link: { ...facts, machine: node.name, bootId: node.bootId, role: 'listener' } })
+      })
       node.tell({ type: 'dialed', dial: n, link: { ...facts, machine, bootId: to.bootId, role: 'dialer' } })
     })
   }
@@ -217,7 +227,11 @@ export function createLinkNetwork({
   function send(from: Node, link: string, arrive: (other: Node) => void): void {
     const wire = wires.get(link)
     const other = nodes.get(wire?.ends.find((end) => end !== from.name) ?? '')
-    if (wire?.open.has(from.name) && other !== undefined) deliver(wire, other, () => arrive(other))
+    if (wire === undefined || other === undefined || !wire.open.has(from.name)) return
+    // Its last word of the handshake was lost: for the other end there is no link.
+    deliver(wire, other, () => {
+      if (wire.known.has(other.name)) arrive(other)
+    })
   }
 
   function closeEnd(node: Node, link: string, why: string): void {
@@ -270,7 +284,14 @@ export function createLinkNetwork({
     arrive(from: string, to: string, ms: number): void {
       const [node, other] = [nodes.get(from) as Node, nodes.get(to) as Node]
       const id = `link ${++ids}`
-      const wire: Wire = { id, ends: [from, to], open: new Set([from, to]), lastAt: new Map(), delayMs: ms }
+      const wire: Wire = {
+        id,
+        ends: [from, to],
+        open: new Set([from, to]),
+        known: new Set([from, to]),
+        lastAt: new Map(),
+        delayMs: ms,
+      }
       wires.set(id, wire)
       const facts = { id, kind: 'lan' as const, remote: { host: to, port: 4_000 } }
       const listens = { ...facts, machine: from, bootId: node.bootId, role: 'listener' as const }
@@ -302,7 +323,9 @@ export function createLinkNetwork({
     /** The links that are open at this machine's end, by its transport. */
     open: (name: string, other: string): string[] =>
       [...wires.values()]
-        .filter(({ ends, open }) => open.has(name) && ends.includes(other) && ends.includes(name))
+        .filter(
+          ({ ends, open, known }) => open.has(name) && known.has(name) && ends.includes(other) && ends.includes(name),
+        )
         .map(({ id }) => id),
   }
 }

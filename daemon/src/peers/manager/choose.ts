@@ -81,10 +81,13 @@ function use(state: State, peer: Peer, link: Link): void {
 /** Whether there may still be a machine with this link for current; asked after everything that happened to one of them. */
 export function settle(state: State, peer: Peer, now: number): void {
   const { current } = peer
-  if (current === null || peer.spares.length === 0) return
-  if (current.doubt !== null) {
-    if (now < current.doubt.until) return
-    current.doubt = null
+  if (current === null) return
+  if (current.doubt !== null && now < current.doubt.until) return
+  const isUnanswered = current.doubt !== null
+  current.doubt = null
+  // Without another link its silence is judged like any other.
+  if (peer.spares.length === 0) return
+  if (isUnanswered) {
     use(state, peer, best(state, peer))
     // The other end closes what it has given up; a link that only one of them believes in dies of its silence.
     if (decides(state, peer)) close(state, peer, current, 'it did not answer, and a newer link did')

@@ -674,6 +674,20 @@ describe('what others may do', () => {
     expect(expectOneLink(network, 'ann', 'bob')).toBe(link)
   })
 
+  test('a link that is doubted without another one beside it is judged by its silence, and nobody is kept awake', () => {
+    const network = createLinkNetwork()
+    const [ann, bob] = two(network)
+    network.run(10_000)
+    network.cut('ann', 'bob')
+    const bootId = crypto.randomUUID()
+    const signal = { type: 'candidates' as const, bootId, candidates: bob.candidates, wants: false }
+    ann.tell({ type: 'signal', machine: 'bob', signal: { ...signal, id: crypto.randomUUID() } })
+    network.run(3_000)
+    expect(ann.view('bob')?.state).toBe('suspect')
+    network.run(5_000)
+    expect(ann.using.get('bob')).toBe(null)
+  })
+
   test('pongs that nobody asked for prove nothing', () => {
     const network = createLinkNetwork()
     const [ann] = two(network)
