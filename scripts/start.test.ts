@@ -26,7 +26,8 @@ type Start = { child: ChildProcess; output: () => string; exited: Promise<number
 /** `npm start` as a process, without npm. Ends with the test. */
 function npmStart(variables: Record<string, string>): Start {
   const child = spawn(process.execPath, ['scripts/start.mjs'], {
-    env: { ...process.env, NODE_ENV: 'production', PORT: '0', npm_lifecycle_event: '', ...variables },
+    // A secret of the tests is none of this folder's, which makes one.
+    env: { ...process.env, NODE_ENV: 'production', PORT: '0', AUTH_SECRET: '', npm_lifecycle_event: '', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''
