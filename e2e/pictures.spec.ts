@@ -52,6 +52,16 @@ async function picture(name: string, ready: (at: Page) => Promise<void>, at: Pag
   }
 }
 
+/** The page can be read before it listens: what is typed until then is not in the field. */
+async function write(to: string, text: string): Promise<void> {
+  const field = page.getByRole('textbox', { name: `Message to ${to}` })
+  await expect(async () => {
+    await field.fill(text)
+    await expect(page.getByRole('button', { name: /^Send/ })).toBeEnabled({ timeout: 500 })
+  }).toPass()
+  await field.press('Control+Enter')
+}
+
 const heading = (name: string | RegExp) => (at: Page) => expect(at.getByRole('heading', { name }).first()).toBeVisible()
 
 test('signed out', async () => {
@@ -130,12 +140,10 @@ test('machines that ask to be linked, and an organization at work', async ({ con
   await page.goto('/o/acme/inbox')
   await picture('inbox', (at) => expect(at.getByText('Shall I deploy to staging?')).toBeVisible())
   await page.goto('/o/acme/inbox?with=agent:api')
-  await page.getByRole('textbox', { name: 'Message to API' }).fill('Yes. Tell #token-api when it is out.')
-  await page.keyboard.press('Control+Enter')
+  await write('API', 'Yes. Tell #token-api when it is out.')
   await picture('conversation', (at) => expect(at.getByRole('article').last()).toContainText('injected'))
   await page.goto('/o/acme/inbox?with=agent:mobile')
-  await page.getByRole('textbox', { name: 'Message to Mobile' }).fill('Call me when you are back.')
-  await page.keyboard.press('Control+Enter')
+  await write('Mobile', 'Call me when you are back.')
   await picture('conversation-away', (at) => expect(at.getByRole('article').last()).toContainText('stored'))
   await page.goto('/o/acme/channels')
   await picture('channels', (at) => expect(at.getByRole('row', { name: /#token-api/ })).toBeVisible())
