@@ -13,11 +13,11 @@ export type PeerLink = {
   /** As the dialer named it in its first word. */
   readonly kind: CandidateKind
   readonly remote: { host: string; port: number }
-  /** Never throws; on a closed link it does nothing. */
+  /** One emit a call: gather what leaves in one tick. Never throws; on a closed link it does nothing. */
   send<E extends keyof PeerFrames>(event: E, frame: PeerFrames[E]): void
   /** Handed over and not yet taken by the operating system. */
   bufferedBytes(): number
-  /** Says goodbye and closes; `closed` is told of it, too. */
+  /** Says goodbye and closes; `closed` is told of it, too, a moment later. Nothing is delivered from here on. */
   close(why: string): void
 }
 
@@ -26,15 +26,24 @@ export type Dial = {
   candidate: Candidate
   /** The local port of a punched connection, shared with the connection by which the address was learned. */
   localPort?: number
+  /**
+   * Who says the first word, in TLS and in the handshake; `dialer` unless said. Of a punched connection both ends dial, and
+   * one of them must listen: the machine with the lesser id.
+   */
+  role?: 'dialer' | 'listener'
   /** ms until the connection must be open; the handshake has PEER_HANDSHAKE_MS beyond. */
   timeoutMs: number
   signal: AbortSignal
 }
 
 export type PeerTransport = {
-  /** Takes links from now on. Gives the port; 0 asks for any. Rejects when the port cannot be had. */
+  /** Takes links from now on. Gives the port; 0 asks for any. Rejects with CONFLICT or FORBIDDEN when the port cannot be had. */
   listen(port: number): Promise<number>
-  /** Rejects with a RelayError that says what happened: refused, unreachable, timed out, not the machine that was meant. */
+  /**
+   * The link, proved, before any of its frames. Rejects with a RelayError that says what happened: UNAVAILABLE (refused,
+   * unreachable, given up), TIMEOUT, IDENTITY_MISMATCH (another machine answered), FORBIDDEN (one end refused the other),
+   * NOT_FOUND (the machine is not in the roster that is believed now).
+   */
   dial(dial: Dial): Promise<PeerLink>
   /** Closes every link and the listener. */
   close(): Promise<void>
@@ -49,13 +58,19 @@ export type PeerSide = {
   identityKey: string
   /** The identity of another machine by the roster that is believed now; undefined when it is not there, revoked, or the roster is too old. */
   publicKeyOf(machine: string): string | undefined
+  /** The inverse of publicKeyOf, under the same conditions: the pin, asked before anything else of the other end is read. */
+  machineOf(publicKey: string): string | undefined
   rosterVersion(): number
-  /** The other end holds a newer roster; what it knows may not be known here: ask for it. */
+  /**
+   * The other end holds a newer roster; what it knows may not be known here: ask for it. Whoever says so need not have proved
+   * anything yet, so this may be no more than a reason to ask.
+   */
   behind(version: number): void
-  /** A machine has dialed this one and both have proved. */
+  /** A machine has dialed this one and both have proved. Two links to one machine may be open: which stays is not decided here. */
   opened(link: PeerLink): void
   /** Checked against its schema. */
   frame<E extends keyof PeerFrames>(link: PeerLink, event: E, frame: PeerFrames[E]): void
+  /** Once for every link that was given out, never from within send() or close(). */
   closed(link: PeerLink, why: string): void
 }
 
