@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{lib,protocol/src,daemon/src,daemon/test,components,scripts}/**/*.test.ts'],
+    include: ['{lib,protocol/{src,crypto},daemon/src,daemon/test,components,scripts}/**/*.test.ts'],
     globalSetup: ['lib/testing/global-setup.ts'],
     setupFiles: ['scripts/property-seed.ts'],
     // With which keys of organizations are encrypted at rest.

@@ -13,9 +13,13 @@ import { lockHome } from './home/lock.ts'
 import type { HomePaths } from './home/paths.ts'
 import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
+import { type PeerSettings, peerSettings } from './peers/settings.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
+import { createMail } from './service/mail.ts'
+import { createPeering } from './service/peering.ts'
 import { historyMs, keepHistoryFor } from './service/retention.ts'
+import { createSealer } from './service/seals.ts'
 import { createService } from './service/service.ts'
 import { openSession } from './service/session.ts'
 import { statusView } from './service/status.ts'
@@ -31,10 +35,11 @@ async function main(): Promise<void> {
   process.umask(0o077)
   const environment = readEnvironment()
   const keepMs = historyMs(environment.history)
+  const peers = peerSettings(environment)
   const paths = openHome(environment.home)
   const lock = lockHome(paths)
   const log = openLog(paths.log, environment.logLevel, process.argv.includes('--foreground'))
-  const stop = await start({ paths, log, keepMs })
+  const stop = await start({ paths, log, keepMs, isSealOff: environment.isSealOff, peers })
   let isStopping = false
   const end = (reason: string): void => {
     if (isStopping) return
@@ -59,10 +64,17 @@ async function main(): Promise<void> {
 
 let stopRequested = (): void => undefined
 
-type Start = { paths: HomePaths; log: Log /** How long finished messages stay. */; keepMs: number }
+type Start = {
+  paths: HomePaths
+  log: Log
+  /** How long finished messages stay. */
+  keepMs: number
+  isSealOff: boolean
+  peers: PeerSettings
+}
 
 /** Opens everything in the order of need; gives back how to close it. */
-async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>> {
+async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<() => Promise<void>> {
   const store = openStore(paths.db, { index: paths.search, warn: (text) => log.warn(text) })
   const clock = systemClock()
   try {
@@ -72,7 +84,19 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     log.warn('what the clocks said in the last run is not taken into account', { error })
   }
   const runHost = createRunHost()
-  const control = createControl({ paths, store, log, version, engine: () => service.engine })
+  const engine = () => service.engine
+  const sealer = createSealer({
+    paths,
+    log,
+    trust: () => control.trust(),
+    known: () => engine().state().roster,
+    putSeals: (seals) => control.putSeals(seals),
+    isOff: isSealOff,
+  })
+  const mail = createMail({ engine, sealer, log })
+  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
+  control.onTrust(sealer.trusted)
+  const peering = createPeering({ paths, log, store, engine, control, sealer, mail, settings: peers })
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -80,8 +104,15 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     log,
     runHost,
     clock,
-    outward: control.outward,
-    restored: control.restore,
+    outward(effect) {
+      peering.outward(effect)
+      control.outward(effect)
+    },
+    restored() {
+      control.restore()
+      peering.restore()
+    },
+    peering,
     channels: control.channels,
     status: () =>
       statusView({
@@ -111,7 +142,9 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     if (hasMail(service.engine.state())) markTime()
   }, MARK_MS).unref()
   const catchUp = setInterval(() => {
-    if (clock.catchUp()) service.engine.submit({ type: 'tick' })
+    if (!clock.catchUp()) return
+    service.engine.submit({ type: 'tick' })
+    peering.woke()
   }, CATCH_UP_MS).unref()
   function markTime(): void {
     try {
@@ -128,6 +161,7 @@ async function start({ paths, log, keepMs }: Start): Promise<() => Promise<void>
     await runHost.stop()
     await control.leave()
     control.stop()
+    sealer.stop()
     service.stop()
     markTime()
     await server.close()

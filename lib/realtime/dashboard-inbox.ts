@@ -2,7 +2,7 @@
  * The control plane as one more machine of each organization, under the organization's id: takes what is for people and
  * channels, a machine's envelopes in turn with everybody else's, and answers as any recipient does, after the commit.
  */
-import type { Envelope, RelayResult, ReturnBatch, WireError } from '@agent-relay/protocol'
+import { type Envelope, payloadLength, type RelayResult, type ReturnBatch, type WireError } from '@agent-relay/protocol'
 import type { Db, MachineActor } from '#lib/services/context.ts'
 import { fillGaps } from '#lib/services/inbox/fill-gaps.ts'
 import { owedTo, receiptsHeard } from '#lib/services/inbox/owed-receipts.ts'
@@ -139,7 +139,7 @@ function cut(lane: Lane): Envelope[] {
 }
 
 /** The body dominates, and its length in characters is near enough. */
-const sizeOf = ({ body }: Envelope): number => body.length + 600
+const sizeOf = (envelope: Envelope): number => payloadLength(envelope) + 600
 
 const busy: WireError = {
   code: 'RATE_LIMITED',

@@ -33,8 +33,8 @@ export type Directory = {
   machine(id: string): RosterMachine | undefined
   /** The roster as it goes to machines that check it. */
   signed(): Signed
-  /** That its version was the newest a moment ago; undefined while a change is known and not read yet. */
-  fresh(): Signed | undefined
+  /** When its version was the newest: a moment ago, or as of the last read that worked. */
+  fresh(): Signed
   /** Reads the database again; the read begins after the call, and callers of one moment share it. */
   refresh(): Promise<void>
 }
@@ -71,7 +71,9 @@ export function createDirectories({ db, onDelta, onError }: Options): Directorie
 
   async function load(orgId: string): Promise<Follower> {
     const signer = await controlKeyOf(db, orgId)
+    const firstAt = Date.now()
     const directory = createDirectory(await buildRoster(db, orgId), {
+      firstAt,
       signer,
       read: () => buildRoster(db, orgId),
       onDelta: (delta, signed) => onDelta(orgId, delta, signed),
@@ -86,10 +88,12 @@ export function createDirectories({ db, onDelta, onError }: Options): Directorie
       await directory?.refresh()
       failing.delete(orgId)
     } catch (error) {
+      // Nobody needs it any more.
+      if (!open.has(orgId)) return
       // Said once an outage.
       if (!failing.has(orgId)) onError(error, orgId)
       failing.add(orgId)
-      if (open.has(orgId)) followIn(orgId, retryMs)
+      followIn(orgId, retryMs)
     }
   }
 
@@ -146,9 +150,14 @@ export function createDirectories({ db, onDelta, onError }: Options): Directorie
   }
 }
 
-type Source = { signer: Signer; read(): Promise<Roster>; onDelta(delta: RosterDelta, signed: Signed): void }
+type Source = {
+  firstAt: number
+  signer: Signer
+  read(): Promise<Roster>
+  onDelta(delta: RosterDelta, signed: Signed): void
+}
 
-function createDirectory(first: Roster, { signer, read, onDelta }: Source): Follower {
+function createDirectory(first: Roster, { firstAt, signer, read, onDelta }: Source): Follower {
   let roster = first
   let agents = new Map<string, RosterAgent>()
   let machines = new Map<string, RosterMachine>()
@@ -158,6 +167,8 @@ function createDirectory(first: Roster, { signer, read, onDelta }: Source): Foll
   /** Changes heard of, and how many of them the roster has. */
   let heard = 0
   let known = 0
+  /** When the read began that the roster is of. */
+  let readAt = firstAt
   let signed: { version: number; roster: Signed } | undefined
   let fresh: { statement: Freshness; signed: Signed } | undefined
 
@@ -173,8 +184,10 @@ function createDirectory(first: Roster, { signer, read, onDelta }: Source): Foll
 
   async function update(): Promise<void> {
     const before = heard
+    const begunAt = Date.now()
     const latest = await read()
     known = before
+    readAt = begunAt
     const delta = rosterDelta(roster, latest)
     if (!delta) return
     roster = latest
@@ -205,15 +218,13 @@ function createDirectory(first: Roster, { signer, read, onDelta }: Source): Foll
     },
     fresh() {
       const { version } = roster
-      const at = Date.now()
-      const isOld = fresh?.statement.version !== version || Math.abs(at - fresh.statement.at) >= freshMs
-      // What was said before a change stays true of then; nothing is said of now.
-      if (isOld && heard !== known) return fresh?.statement.version === version ? fresh.signed : undefined
-      if (isOld) {
+      // While a change is known and not read yet, nothing is said of now.
+      const at = heard === known ? Date.now() : readAt
+      if (fresh?.statement.version !== version || Math.abs(at - fresh.statement.at) >= freshMs) {
         const statement: Freshness = { org: first.org.id, version, at }
         fresh = { statement, signed: sign('fresh', statement) }
       }
-      return fresh?.signed
+      return fresh.signed
     },
     outdated: () => void heard++,
     revoked: (machineId) => void gone.add(machineId),

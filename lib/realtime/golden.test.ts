@@ -8,9 +8,11 @@ import {
   type Envelope,
   MACHINES_NAMESPACE,
   machineFrames,
+  type Roster,
+  type SignedWelcome,
   SOCKET_PATH,
-  type Welcome,
 } from '@agent-relay/protocol'
+import { readSigned } from '@agent-relay/protocol/crypto'
 import { casesOf, golden, goldenKey } from '@agent-relay/protocol/fixtures'
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -21,7 +23,8 @@ import { connectMachine, startGateway, type TestGateway } from '#lib/testing/mac
 import { contextOf } from '#lib/testing/people.ts'
 
 const auth = golden('control/auth.usual')
-const welcome: Welcome = golden('control/welcome.people')
+const welcome: SignedWelcome = golden('control/welcome.signed')
+const roster: Roster = JSON.parse(welcome.roster.text)
 const [minimal, options] = golden('control/relay.usual').envelopes as [Envelope, Envelope]
 
 const goldenWire = (path: string): string => wireOf(golden(path))
@@ -46,19 +49,29 @@ function dialAlice(): Socket {
   return io(gateway.url + MACHINES_NAMESPACE, options)
 }
 
+/** With the signed text read, so that times in it can be passed over. */
+const unsigned = (value: unknown): unknown =>
+  JSON.parse(wireOf(value), (key, part) => (key === 'text' ? JSON.parse(part) : part))
+
 test('the golden key opens the door, and welcome is the golden one', async () => {
   const socket = dialAlice()
-  const greeted = new Promise<Welcome>((resolve) => socket.once('welcome', resolve))
+  const greeted = new Promise<SignedWelcome>((resolve) => socket.once('welcome', resolve))
   const [challenge, reply] = await new Promise<[Challenge, (proof: unknown) => void]>((resolve) =>
     socket.once('challenge', (...frame) => resolve(frame as never)),
   )
   expect(wireOf(Challenge.parse(challenge))).toBe(wireOf(challenge))
   expect({ ...challenge, nonce: '' }).toEqual({ ...golden('control/challenge.usual'), nonce: '' })
   const signature = sign(null, Buffer.from(controlProofText(challenge, auth.bootId)), goldenKey)
-  reply({ ...golden('control/proof.usual'), signature: signature.toString('base64url') })
+  const said = { ...golden('control/proof.seals'), rosterVersion: null }
+  reply({ ...said, signature: signature.toString('base64url') })
   // The agents of the file are claimed by the tests below, and its channel made there; the database has none yet.
-  const bare = { ...welcome, roster: { ...welcome.roster, agents: [], channels: [] } }
-  expect(wireOf(timeless(await greeted))).toBe(wireOf(timeless(bare)))
+  const bare = { ...roster, agents: [], channels: [] }
+  const { roster: signed, ...rest } = await greeted
+  const { roster: __, ...goldenRest } = welcome
+  expect(wireOf(timeless(rest))).toBe(wireOf(timeless(goldenRest)))
+  const read = readSigned(rest.controlKey, 'roster', org.orgId, signed) as Roster
+  expect(wireOf(timeless(read))).toBe(wireOf(timeless(bare)))
+  expect(read.machines[0]?.seals).toEqual(golden('control/proof.seals').seals)
   socket.disconnect()
 })
 
@@ -86,14 +99,18 @@ test('every golden frame is answered by its golden answer, and reaches the other
     'return.acks': 'return.answer.done',
     'return.heard': 'return.answer.done',
     'traces.usual': 'traces.answer.done',
-    'heartbeat.usual': 'heartbeat.answer.usual',
+    'heartbeat.usual': 'heartbeat.answer.fresh',
+    'links.usual': 'links.answer.done',
+    'keys.put.usual': 'keys.put.answer.done',
   }
   for (const [asked, answer] of Object.entries(answered)) {
     const [event] = asked.match(/^.*(?=\.)/) ?? []
-    expect(wireOf(timeless(await say(event as string, golden(`control/${asked}`)))), asked).toBe(
-      wireOf(timeless(golden(`control/${answer}`))),
-    )
+    const said = await say(event as string, golden(`control/${asked}`))
+    expect(wireOf(timeless(unsigned(said))), asked).toBe(wireOf(timeless(unsigned(golden(`control/${answer}`)))))
   }
+  const signal = new Promise((resolve) => bob.socket.once('signal', resolve))
+  expect(await say('signal', golden('control/signal.usual'))).toEqual(golden('control/signal.answer.done'))
+  expect(wireOf(await signal)).toBe(goldenWire('control/signal.in.usual'))
   // Live to Bob, then, when he is away, into his mailbox.
   const carried = (state: string) => ({
     ok: true,
@@ -109,6 +126,8 @@ test('every golden frame is answered by its golden answer, and reaches the other
   await bob.close()
   await alice.until(() => alice.roster.machines.some(({ id, isOnline }) => id === org.bob.id && !isOnline))
   expect(await say('relay', golden('control/relay.usual'))).toEqual(carried('stored'))
+
+  expect(await say('signal', golden('control/signal.usual'))).toEqual(golden('control/signal.answer.not-connected'))
 
   // Every other golden frame of a daemon is answered, exactly in the form of its answer.
   for (const [event, { value }] of Object.entries(machineFrames))

@@ -36,8 +36,9 @@ export function listenTo(session: MachineSession, gateway: Gateway): void {
   const { answer } = answers
   answer('heartbeat', machineFrames.heartbeat.input, async ({ at }) => {
     session.lastBeatAt = Date.now()
-    const fresh = session.speaks < 3 ? undefined : (await directories.open(actor.orgId)).fresh()
-    return { at, now: Date.now(), ...(fresh && { fresh }) }
+    if (session.speaks < 3) return { at, now: Date.now() }
+    const fresh = (await directories.open(actor.orgId)).fresh()
+    return { at, now: Date.now(), fresh }
   })
   answer('agents.sync', machineFrames['agents.sync'].input, (input) => syncNames(ctx, input))
   answer('agents.claim', machineFrames['agents.claim'].input, async ({ agent }) => ({

@@ -28,7 +28,12 @@ export async function callBack({ address, port, publicKey }: Callee): Promise<{ 
     }
     const timer = setTimeout(() => end(false, `Nothing answered within ${CALL_BACK_MS / 1000} s.`), CALL_BACK_MS)
     socket.once('error', ({ code }: NodeJS.ErrnoException) =>
-      end(false, code?.startsWith('E') ? `The connection failed (${code}).` : 'What answered speaks no TLS 1.3.'),
+      end(
+        false,
+        code !== undefined && /^E[A-Z]+$/.test(code)
+          ? `The connection failed (${code}).`
+          : 'What answered speaks no TLS 1.3.',
+      ),
     )
     socket.once('close', () => end(false, 'What answered closed the connection.'))
     socket.once('secureConnect', () => {

@@ -26,7 +26,7 @@ afterAll(async () => {
 
 const auth = golden('control/auth.usual')
 
-test.each([0, 3, 99])('version %i is refused with what is spoken and the command that installs it', async (v) => {
+test.each([0, 4, 99])('version %i is refused with what is spoken and the command that installs it', async (v) => {
   const options = { path: SOCKET_PATH, transports: ['websocket'], reconnection: false, forceNew: true }
   const socket = io(gateway.url + MACHINES_NAMESPACE, { ...options, auth: { ...auth, v, key: { of: 'a later form' } } })
   const error = await new Promise<{ data?: unknown }>((resolve) => socket.once('connect_error', resolve))
@@ -36,9 +36,9 @@ test.each([0, 3, 99])('version %i is refused with what is spoken and the command
     expect(error.data).toMatchObject({
       code: 'VERSION_UNSUPPORTED',
       message: expect.stringMatching(
-        /versions 1 to 2 and not \d+\. Install .*: npm install --global http\S+\/agent-relay\.tgz$/,
+        /versions 1 to 3 and not \d+\. Install .*: npm install --global http\S+\/agent-relay\.tgz$/,
       ),
-      details: { oldest: 1, newest: 2 },
+      details: { oldest: 1, newest: 3 },
     })
 })
 

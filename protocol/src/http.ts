@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { AgentClaim, Done, machineFrames, RelayBatch, ReturnBatch, Returned } from './control.ts'
 import { Envelope, MachineId } from './envelope.ts'
 import { ErrorCode } from './errors.ts'
+import { Reflection } from './links.ts'
 import { AgentName, MachineName } from './names.ts'
 import { Roster } from './roster.ts'
 
@@ -124,5 +125,6 @@ export const httpBodies = {
   'messages.pending.answer': PendingResponse,
   'messages.ack': AckRequest,
   'messages.ack.answer': Done,
+  'reflect.answer': Reflection,
   error: HttpError,
 } as const satisfies Record<string, z.ZodType>

@@ -30,7 +30,10 @@ export function deltaIn(version: number, delta: RosterDelta): RosterDelta {
   return { ...first, machines }
 }
 
-/** To version 1 a person's message comes from the agent `dashboard` of the control plane's machine. */
+/**
+ * To version 1 a person's message comes from the agent `dashboard` of the control plane's machine. What is sealed cannot
+ * be said to an older version than 3 at all: whoever sends lets it wait.
+ */
 export function envelopeIn(version: number, envelope: Envelope): Envelope {
   if (version >= 2) return envelope
   const { user: _, ...from } = envelope.from
@@ -40,10 +43,11 @@ export function envelopeIn(version: number, envelope: Envelope): Envelope {
 
 /** Undefined when nothing is left to say. */
 export function returnIn(version: number, batch: ReturnBatch): ReturnBatch | undefined {
-  if (version >= 2) return batch
-  const { acks, gaps } = batch
+  if (version >= 3) return batch
+  const { acks, gaps, heard } = batch
   const receipts = batch.receipts.map((receipt) =>
     receipt.reason === undefined ? receipt : { ...receipt, reason: codeIn(version, receipt.reason) },
   )
+  if (version === 2) return { acks, gaps, receipts, ...(heard && { heard }) }
   return acks.length + gaps.length + receipts.length === 0 ? undefined : { acks, gaps, receipts }
 }

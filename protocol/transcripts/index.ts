@@ -1,7 +1,8 @@
 /**
  * What programs of an earlier version really said to each other, recorded from the release 0.1.0 and replayed against this
  * source: `>` is what whoever opened the connection said, `<` what came back. `control-1.schema.json` is what that release
- * accepts, made from its own schemas and strict: a field that it does not know is an error.
+ * accepts, made from its own schemas and strict: a field that it does not know is an error;
+ * `control-2.schema.json` is the same of the last source before version 3.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,10 +20,11 @@ export function transcript(name: 'control-1' | 'local-1', section: string): Said
   return own.map((line) => ({ isOpener: line.startsWith('> '), text: line.slice(2) }))
 }
 
-const schemas = JSON.parse(read('control-1.schema.json'))
+const schemas = [1, 2].map((version) => JSON.parse(read(`control-${version}.schema.json`)))
 
-/** What version 1 accepts as this event, or as the answer to it. */
-export const asVersion1 = (event: string): z.ZodType => z.fromJSONSchema(schemas[event])
+/** What this version accepts as this event, or as the answer to it. */
+export const asVersion = (version: 1 | 2, event: string): z.ZodType => z.fromJSONSchema(schemas[version - 1][event])
+export const asVersion1 = (event: string): z.ZodType => asVersion(1, event)
 
 function read(file: string): string {
   return readFileSync(join(import.meta.dirname, file), 'utf8')

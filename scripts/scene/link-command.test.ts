@@ -1,7 +1,7 @@
 /** `agent-relay link` and `unlink` as real processes against the control plane's own REST endpoints and Postgres. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -107,6 +107,7 @@ test('a person approves the code, and the machine is linked, says to what, and l
   })
   expect(await relay(['unlink']).end).toMatchObject({ code: 0, out: expect.stringContaining('alice-mbp left Acme') })
   expect(config()).toEqual({ v: 1, link: null })
+  expect(existsSync(path.join(folder, 'home/identity.key')), 'linked again it is another machine').toBe(false)
   expect(await plane.database.db.machine.findUniqueOrThrow({ where: { id: machine.id } })).toMatchObject({
     revokedAt: expect.any(Date),
   })
@@ -181,4 +182,5 @@ test('unlinking while the control plane is away says what is left to do there', 
     said: expect.stringMatching(/Cannot reach http:\/\/127\.0\.0\.1:9.*\n.*revoke ci-4 at http/),
   })
   expect(config().link).toBeNull()
+  expect(existsSync(path.join(folder, 'home/identity.key')), 'it can become that machine again').toBe(true)
 })

@@ -3,6 +3,7 @@ import { unlinkRemote } from '../cloud/link-flow.ts'
 import { RelayError } from '../errors.ts'
 import { readConfig, writeConfig } from '../home/config.ts'
 import { openHome } from '../home/home.ts'
+import { forgetIdentity } from '../home/identity.ts'
 import type { HomePaths } from '../home/paths.ts'
 import { defineCommand } from './command.ts'
 import { withDaemon } from './daemon-connection.ts'
@@ -24,8 +25,10 @@ export const command = defineCommand({
         'This machine is not linked, so there is nothing to leave. To join: agent-relay link',
       )
     if (!options.force) await refuseWithMail(paths)
+    let isLeft = false
     try {
       await unlinkRemote(link.url, link.key)
+      isLeft = true
     } catch (error) {
       if (!(error instanceof RelayError)) throw error
       io.say(error.message)
@@ -35,6 +38,8 @@ export const command = defineCommand({
     }
     writeConfig(paths, { v: 1, link: null })
     await reloadDaemon(paths)
+    // While the control plane still counts this machine, the same identity is how it becomes that machine again.
+    if (isLeft) forgetIdentity(paths)
     io.print(`${link.machine.name} left ${link.org.name}. To join again: agent-relay link`)
     return EXIT.ok
   },

@@ -84,7 +84,7 @@ export function relayQueue(send: (envelopes: Envelope[]) => Promise<RelayResult[
         envelopes.forEach((envelope, index) => {
           items.push({
             envelope,
-            sizeBytes: HEADER_BYTES + jsonBytes(envelope.body),
+            sizeBytes: HEADER_BYTES + jsonBytes(envelope.body) + (envelope.sealed?.data.length ?? 0),
             call,
             index,
           })

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { EventEmitter, once } from 'node:events'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,11 +7,11 @@ import { join } from 'node:path'
 import type { Envelope, ReturnBatch } from '@agent-relay/protocol'
 import type { Socket } from 'socket.io'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { delta, envelope, TestPlane, trustOf } from '../../test/support/test-plane.ts'
+import { delta, envelope, recordedLink, TestPlane } from '../../test/support/test-plane.ts'
 import { openHome } from '../home/home.ts'
 import { ensureIdentity, type Identity } from '../home/identity.ts'
 import type { Clock } from './clock.ts'
-import { type ControlLink, type ControlLinkOptions, createControlLink } from './control-link.ts'
+import type { ControlLink, ControlLinkOptions } from './control-link.ts'
 
 let folder: string
 let identity: Identity
@@ -29,42 +28,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** A link whose handlers are events of `seen`, which also keeps them all in `log`. */
 function linkTo(url: string, more: Partial<ControlLinkOptions> = {}) {
-  const seen = new EventEmitter()
-  const log: string[] = []
-  const note = (event: string) => (value: unknown) => {
-    log.push(event)
-    seen.emit(event, value)
-  }
-  const link = createControlLink({
-    url,
-    key: 'ar_live_good',
-    identity,
-    version: '0.1.0',
-    bootId: randomUUID(),
-    trust: trustOf(),
-    seals: () => [],
-    agents: () => [],
-    random: () => 0,
-    on: {
-      up: note('up'),
-      down: note('down'),
-      delta: note('delta'),
-      roster: note('roster'),
-      deliver: note('deliver'),
-      returned: note('returned'),
-      claims: note('claims'),
-      refused: note('refused'),
-      unknown: note('unknown'),
-      fresh: note('fresh'),
-      signal: note('signal'),
-    },
-    ...more,
-  })
-  links.push(link)
-  const next = async (event: string) => (await once(seen, event))[0]
-  return { link, log, next }
+  const opened = recordedLink({ url, identity, ...more })
+  links.push(opened.link)
+  return opened
 }
 
 describe('connecting', () => {

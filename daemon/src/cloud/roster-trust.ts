@@ -24,7 +24,7 @@ import { nonsense } from './trouble.ts'
 export const SIGNED_SINCE = 3
 
 /** A roster as this machine has it from before. */
-export type KnownRoster = { version: number; machines: ReadonlyMap<string, { publicKey: string | null }> }
+type KnownRoster = { version: number; machines: ReadonlyMap<string, { publicKey: string | null }> }
 
 export type RosterTrust = {
   /** Ids of the organization and of this machine in it, as the home was linked. */

@@ -29,3 +29,10 @@ export function elapsedSince(mark: Reading, reading: Reading): number {
  */
 export const shiftAtStart = (mark: ClockMark, reading: Reading): number =>
   reading.wallMs - (mark.nowMs + elapsedSince(mark, reading))
+
+/**
+ * The same for what must never look younger than it is: of what uptime and wall clock say, the longer time passed. A wall clock
+ * that was set ahead makes it older than it is.
+ */
+export const shiftAtMost = (mark: ClockMark, reading: Reading): number =>
+  reading.wallMs - (mark.nowMs + Math.max(elapsedSince(mark, reading), reading.wallMs - mark.wallMs))

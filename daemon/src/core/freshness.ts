@@ -49,12 +49,18 @@ export function forgetFreshness(state: State, turn: Turn): void {
 export const freshnessText = ({ at, lagMs }: Freshness): string | null =>
   at === null ? null : JSON.stringify({ at, lagMs })
 
-/** What `freshnessText` wrote, by a clock that has since been moved by `shiftMs`; unconfirmed for anything else. */
-export function readFreshness(text: string | undefined, shiftMs = 0): Freshness {
-  const { at, lagMs } = JSON.parse(text ?? '{}') as { at?: unknown; lagMs?: unknown }
-  if (typeof at !== 'number' || typeof lagMs !== 'number') return unconfirmed()
-  return { at: at + shiftMs, lagMs: lagMs + shiftMs, writtenAt: at + shiftMs }
+/** What `freshnessText` wrote; unconfirmed for anything else. */
+export function readFreshness(text: string | undefined): Freshness {
+  const { at, lagMs } = (JSON.parse(text ?? 'null') ?? {}) as { at?: unknown; lagMs?: unknown }
+  return typeof at === 'number' && typeof lagMs === 'number' ? { at, lagMs, writtenAt: at } : unconfirmed()
 }
+
+/** The same by a clock that was moved by `shiftMs` and says `now`; what would be in its future is of now. */
+export const movedFreshness = ({ at, lagMs, writtenAt }: Freshness, shiftMs: number, now: number): Freshness => ({
+  at: at === null ? null : Math.min(at + shiftMs, now),
+  lagMs: lagMs + shiftMs,
+  writtenAt,
+})
 
 /** ms since the roster was last confirmed; Infinity when it never was, or when there is none. */
 export function rosterAgeMs({ roster, freshness }: State, now: number): number {

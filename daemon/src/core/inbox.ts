@@ -12,7 +12,7 @@ import {
 } from './limits.ts'
 import { traffic } from './outbox.ts'
 import { type InStream, type Refusal, type State, selfId, selfName, wakeBy } from './state.ts'
-import { type MessageRow, must, type Turn } from './turn.ts'
+import { type CoreEvent, type MessageRow, must, type Turn } from './turn.ts'
 
 export const inStreamKey = (machine: string, outboxEpoch: string, stream: string): string =>
   `${machine} ${outboxEpoch} ${stream}`
@@ -32,7 +32,8 @@ export function receive(state: State, envelopes: Envelope[], peer: string | unde
 
 /** Anything but the next of its stream waits, or is known. */
 function receiveOne(state: State, envelope: Envelope, peer: string | undefined, turn: Turn): void {
-  const stream = streamOf(state, envelope)
+  const { outboxEpoch, stream: name } = envelope
+  const stream = streamOf(state, { machine: envelope.from.machine, outboxEpoch, stream: name })
   // Whatever it is, the sender gets to hear how far this stream is.
   state.toAck.set(stream, peer === undefined || state.toAck.get(stream) === true)
   if (envelope.seq < stream.next) return
@@ -46,10 +47,31 @@ function receiveOne(state: State, envelope: Envelope, peer: string | undefined, 
   for (let held = stream.held.get(stream.next); held !== undefined && hasRoom; held = stream.held.get(stream.next))
     hasRoom = accept(state, stream, held, turn)
   // What a full inbox does not take is not asked for: its sender tries again by itself, and ever more rarely.
-  const isMissing = hasRoom && stream.held.size > 0
+  const isMissing = hasRoom && (stream.held.size > 0 || stream.unreadTo >= stream.next)
   stream.gapAsks = 0
   waitForGap(state, stream, isMissing ? turn.now + GAP_MS : Number.POSITIVE_INFINITY)
 }
+
+/**
+ * Of what cannot be read only the place counts: it is asked for with its stream's backoff, and its sender seals it anew. A repeat
+ * of what is on the disk is acknowledged like any other, or the mailbox would keep it.
+ */
+export function unreadable(state: State, event: Unreadable, turn: Turn): void {
+  const { machine, outboxEpoch, seq, peer } = event
+  if (machine === selfId(state)) return
+  const stream = streamOf(state, { machine, outboxEpoch, stream: event.stream })
+  if (seq < stream.next) {
+    state.toAck.set(stream, peer === undefined || state.toAck.get(stream) === true)
+    return
+  }
+  // Nobody has proved who says so: how many streams wait for it is bounded, and how long one does.
+  if (!state.gaps.has(stream) && state.gaps.size >= HOLD_ALL_MESSAGES) return
+  stream.unreadTo = Math.max(stream.unreadTo, Math.min(seq, stream.next + WINDOW_MESSAGES - 1))
+  remember(state, stream)
+  waitForGap(state, stream, stream.gapAt === Number.POSITIVE_INFINITY ? turn.now + GAP_MS : stream.gapAt)
+}
+
+type Unreadable = Omit<Extract<CoreEvent, { type: 'unreadable' }>, 'type'>
 
 /** Puts what came too early aside, within bounds; what does not fit comes again. */
 function hold(state: State, stream: InStream, envelope: Envelope, turn: Turn): void {
@@ -186,13 +208,14 @@ function unproved(state: State, from: Envelope['from'], peer: string): string | 
   return undefined
 }
 
-function streamOf(state: State, envelope: Envelope): InStream {
-  const { machine } = envelope.from
-  const key = inStreamKey(machine, envelope.outboxEpoch, envelope.stream)
+type Named = { machine: string; outboxEpoch: string; stream: string }
+
+function streamOf(state: State, { machine, outboxEpoch, stream: name }: Named): InStream {
+  const key = inStreamKey(machine, outboxEpoch, name)
   const known = state.inStreams.get(key) ?? state.strangers.get(key)
   if (known !== undefined) return known
   // Remembered beyond this turn only when something of it is taken.
-  const stream = newInStream(machine, envelope.outboxEpoch, envelope.stream)
+  const stream = newInStream(machine, outboxEpoch, name)
   state.strangers.set(key, stream)
   return stream
 }
@@ -204,6 +227,7 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
   next: 0,
   held: new Map(),
   heldBytes: 0,
+  unreadTo: -1,
   gapAt: Number.POSITIVE_INFINITY,
   gapAsks: 0,
   refusals: [],

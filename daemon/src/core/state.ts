@@ -108,6 +108,8 @@ export type InStream = {
   next: number
   held: Map<number, HeldEnvelope>
   heldBytes: number
+  /** The furthest place of which something came that could not be read; -1 for none. */
+  unreadTo: number
   gapAt: number
   /** How often the same hole was asked for. */
   gapAsks: number

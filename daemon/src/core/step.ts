@@ -6,7 +6,7 @@ import { expire } from './expiry.ts'
 import { giveUp } from './failure.ts'
 import { confirm } from './freshness.ts'
 import { mark, push, setReceiver } from './hand-over.ts'
-import { receive } from './inbox.ts'
+import { receive, unreadable } from './inbox.ts'
 import { down, linked, peerChanged, takeDelta, takeRoster, up } from './link.ts'
 import { dispatch } from './paths.ts'
 import { relayed } from './relayed.ts'
@@ -86,6 +86,9 @@ function apply(state: State, event: CoreEvent, turn: Turn): void {
       return
     case 'deliver':
       receive(state, event.envelopes, event.peer, turn)
+      return
+    case 'unreadable':
+      unreadable(state, event, turn)
       return
     case 'returned':
       returned(state, event.returned, event.known, turn)

@@ -100,6 +100,11 @@ export type CoreEvent =
   | { type: 'claims'; results: ClaimResult[] }
   /** `peer`: the machine at the other end of the direct link by which they came; without it they came by the relay. */
   | { type: 'deliver'; envelopes: Envelope[]; peer?: string }
+  /**
+   * An envelope of `machine` came that cannot be read here: not sealed as it must be, or to keys that are gone. It counts as
+   * not come. `peer` as in `deliver`.
+   */
+  | { type: 'unreadable'; machine: string; outboxEpoch: string; stream: string; seq: number; peer?: string }
   /** `known`: the headers of those of its failed messages that left the core's memory, read when the frame came. */
   | { type: 'returned'; returned: Returned; known: OutHeader[] }
   /** The relay's answer to a `relay` effect; an error when the whole batch was not taken. */

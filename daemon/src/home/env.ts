@@ -17,6 +17,14 @@ export type Environment = {
   logLevel: string | undefined
   /** AGENT_RELAY_HISTORY: how long finished messages are kept, such as 90d; 30 days without it. */
   history: string | undefined
+  /** AGENT_RELAY_SEAL=off, heard only with NODE_ENV=benchmark: bodies are not sealed, to measure what sealing costs. */
+  isSealOff: boolean
+  /** AGENT_RELAY_PEER_PORT: on which direct links are taken; `off` makes none. A free one is chosen once and kept without it. */
+  peerPort: string | undefined
+  /** AGENT_RELAY_ADVERTISE: host:port, several with commas, at which others reach that port. */
+  advertise: string | undefined
+  /** AGENT_RELAY_PORT_MAPPING=off: no router is asked to open a port. */
+  portMapping: string | undefined
   isCi: boolean
   /** A person can see a browser that this process opens. */
   hasDisplay: boolean
@@ -35,6 +43,10 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
     tokenFile: get('AGENT_RELAY_TOKEN_FILE'),
     logLevel: get('AGENT_RELAY_LOG_LEVEL'),
     history: get('AGENT_RELAY_HISTORY'),
+    isSealOff: get('NODE_ENV') === 'benchmark' && get('AGENT_RELAY_SEAL') === 'off',
+    peerPort: get('AGENT_RELAY_PEER_PORT'),
+    advertise: get('AGENT_RELAY_ADVERTISE'),
+    portMapping: get('AGENT_RELAY_PORT_MAPPING'),
     isCi: get('CI') !== undefined && get('CI') !== 'false',
     hasDisplay: get('SSH_CONNECTION') === undefined && (isDesktop || !!(get('DISPLAY') ?? get('WAYLAND_DISPLAY'))),
     hasColor: get('NO_COLOR') === undefined && get('TERM') !== 'dumb',

@@ -60,6 +60,19 @@ export function ensureIdentity(paths: HomePaths): OwnIdentity {
   return readIdentity(paths) ?? identityOf(privateKey)
 }
 
+/**
+ * Ends this identity: the next link makes another. For a machine that left its organization, which knows it no more; two homes
+ * of which one is a copy of the other become two machines by it.
+ */
+export function forgetIdentity(paths: HomePaths): void {
+  try {
+    rmSync(paths.identity, { force: true })
+    syncFolder(paths.home)
+  } catch (error) {
+    throw unwritable(paths.identity, error)
+  }
+}
+
 function identityOf(privateKey: KeyObject): OwnIdentity {
   const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
   if (x === undefined) throw new Error('an Ed25519 public key without its coordinate')

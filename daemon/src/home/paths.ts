@@ -5,6 +5,10 @@ export type HomePaths = {
   home: string
   config: string
   identity: string
+  /** X25519 keys to which this machine's messages are sealed. */
+  seal: string
+  /** Ids of machines that have shown such keys. */
+  sealing: string
   /** The local socket: in the home, or in `runtime` when the home's path is too long for a socket; a named pipe on Windows. */
   socket: string
   /** Set when the socket is not in the home: the private folder that must exist and be this user's. */
@@ -16,6 +20,8 @@ export type HomePaths = {
   pid: string
   /** Held for the daemon's life by an operating system lock that ends with its process. */
   lock: string
+  /** The port on which it takes direct links. */
+  peerPort: string
   /** Folder of agents' tokens, one 0600 file each. */
   agents: string
 }
@@ -30,6 +36,8 @@ export function homePaths(home: string): HomePaths {
     home,
     config: join(home, 'config.json'),
     identity: join(home, 'identity.key'),
+    seal: join(home, 'seal.key'),
+    sealing: join(home, 'sealing.json'),
     socket,
     runtime,
     db: join(home, 'relay.db'),
@@ -37,6 +45,7 @@ export function homePaths(home: string): HomePaths {
     log: join(home, 'daemon.log'),
     pid: join(home, 'daemon.pid'),
     lock: join(home, 'daemon.lock'),
+    peerPort: join(home, 'peer-port'),
     agents: join(home, 'agents'),
   }
 }

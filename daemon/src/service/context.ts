@@ -6,6 +6,7 @@ import type { RunHost } from '../run-host.ts'
 import type { Store } from '../store/store.ts'
 import type { Control } from './control.ts'
 import type { Engine, Settle } from './engine.ts'
+import type { Peering } from './peering.ts'
 import type { Presence } from './presence.ts'
 import type { Receivers } from './receivers.ts'
 import type { Running } from './running.ts'
@@ -18,6 +19,7 @@ export type Service = {
   readonly receivers: Receivers
   readonly presence: Presence
   readonly runs: Running
+  readonly peering: Pick<Peering, 'views' | 'ping' | 'netcheck'>
   readonly runHost: RunHost
   registeringPerson: Promise<LocalResults['register']> | undefined
   /** The person's name on this machine, once they have one. */

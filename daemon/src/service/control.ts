@@ -14,6 +14,7 @@ import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
+import type { Mail } from './mail.ts'
 import { createTraces } from './traces.ts'
 import { createListeners, createTrust, type Trust } from './trust.ts'
 import { createUplink } from './uplink.ts'
@@ -64,18 +65,19 @@ type Options = {
   log: Log
   version: string
   engine: () => Engine
+  mail: Mail
   /** The keys to which this machine's messages are sealed, newest first; asked for at every connect. */
   seals?: () => SealKey[]
 }
 
-export function createControl({ paths, store, log, version, engine, seals = () => [] }: Options): Control {
+export function createControl({ paths, store, log, version, engine, mail, seals = () => [] }: Options): Control {
   const bootId = randomUUID()
   let link: Link | null = null
   let control: ControlLink | undefined
   let isLeaving = false
   /** Why there is a link and yet nothing that could connect. */
   let trouble: string | null = null
-  const uplink = createUplink({ engine, store, log })
+  const uplink = createUplink({ engine, store, log, mail })
   let traces: ReturnType<typeof createTraces> | undefined
   const failed = (error: unknown): void => log.error('a listener of the control link failed', { error })
   const signals = createListeners<SignalIn>(failed)

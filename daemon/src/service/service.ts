@@ -33,6 +33,7 @@ type Options = {
   /** After the core's state was built anew: say again what the link knows. */
   restored: () => void
   channels: Service['channels']
+  peering: Service['peering']
   status: () => LocalResults['status']
   reload: () => Promise<void>
   shutdown: () => void
@@ -49,6 +50,7 @@ export function createService(options: Options): Service {
     runHost,
     outward,
     channels,
+    peering,
     status,
     reload,
     shutdown,
@@ -170,6 +172,7 @@ export function createService(options: Options): Service {
       })
     },
     channels,
+    peering,
     status,
     reload,
     shutdown,

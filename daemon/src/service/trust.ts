@@ -69,9 +69,7 @@ export function createTrust({ engine, roster, isSigned, failed }: Options): Trus
   let isOnline = false
   let refusal: string | null = null
   let wasBelieved = false
-  const look = setInterval(() => {
-    if (wasBelieved !== (doubt() === null)) changed()
-  }, LOOK_MS).unref()
+  let look: NodeJS.Timeout | undefined
 
   function doubt(): string | null {
     if (self === null) return 'This machine is linked to no organization: agent-relay link'
@@ -81,6 +79,10 @@ export function createTrust({ engine, roster, isSigned, failed }: Options): Trus
     if (roster() === null) return 'The control plane has sent no roster yet.'
     const { state, now } = engine()
     return isRosterHard(state(), now()) ? (rosterHealth(state(), now()) ?? UNCONFIRMED) : null
+  }
+
+  function lookAgain(): void {
+    if (wasBelieved !== (doubt() === null)) changed()
   }
 
   function changed(): void {
@@ -98,6 +100,8 @@ export function createTrust({ engine, roster, isSigned, failed }: Options): Trus
       self = to
       refusal = null
       isOnline = false
+      clearInterval(look)
+      if (to !== null) look = setInterval(lookAgain, LOOK_MS).unref()
       changed()
     },
     connected(facts) {

@@ -9,7 +9,7 @@ import type { Log } from '../log.ts'
 import { point } from '../points.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
-import { envelopeOf } from './envelope.ts'
+import type { Mail } from './mail.ts'
 
 /** What the core asks of a link. */
 export type Carrier = Pick<ControlLink, 'relay' | 'giveBack' | 'claim' | 'setStatus' | 'release'>
@@ -35,9 +35,9 @@ export type Uplink = {
   restore(to: Carrier | undefined): void
 }
 
-type Options = { engine: () => Engine; store: Store; log: Log }
+type Options = { engine: () => Engine; store: Store; log: Log; mail: Mail }
 
-export function createUplink({ engine, store, log }: Options): Uplink {
+export function createUplink({ engine, store, log, mail }: Options): Uplink {
   let isUp = false
   /** What the link knows, also while the disk takes nothing of it. */
   let identity: LinkIdentity | null | undefined
@@ -47,12 +47,7 @@ export function createUplink({ engine, store, log }: Options): Uplink {
   const submit = (event: CoreEvent): void => engine().submit(event)
 
   function relay(to: Carrier, messages: Outgoing[]): void {
-    const { take, now } = engine()
-    const state = engine().state()
-    const envelopes = messages.flatMap((message) => {
-      const row = message.n > 0 ? take(message.n) : undefined
-      return envelopeOf(message, { state, row, now: now() }) ?? []
-    })
+    const envelopes = mail.out(messages)
     if (envelopes.length === 0) return
     const ids = envelopes.map((envelope) => envelope.id)
     to.relay(envelopes).then(
@@ -100,7 +95,7 @@ export function createUplink({ engine, store, log }: Options): Uplink {
     },
     deliver(envelopes) {
       point('deliver.received')
-      submit({ type: 'deliver', envelopes })
+      mail.take(envelopes)
     },
     returned(returned) {
       point('return.received')

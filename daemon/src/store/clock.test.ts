@@ -80,3 +80,23 @@ test('a later mark counts what passed until it by the run itself', async () => {
   expect(remaining(second, reading.wallMs)).toEqual([3 * HOUR])
   await second.close()
 })
+
+test.each([
+  ['an ordinary restart', { wallMs: start.wallMs + 3 * HOUR, uptimeMs: start.uptimeMs + 3 * HOUR }],
+  ['three hours off', { wallMs: start.wallMs + 3 * HOUR, uptimeMs: 60_000 }],
+  ['a boot that has lasted longer than the one before', { wallMs: start.wallMs + 3 * HOUR, uptimeMs: start.uptimeMs }],
+  ['the clock set a year back meanwhile', { wallMs: start.wallMs - 365 * DAY, uptimeMs: start.uptimeMs + 3 * HOUR }],
+])('after %s a roster is as old as it is, however often the daemon starts', async (_, reading) => {
+  let store = openStore(path)
+  store.startClock(start)
+  const value = JSON.stringify({ at: start.wallMs + HOUR, lagMs: 40 })
+  store.commit([{ op: 'meta', key: 'freshness', value }])
+  for (let i = 0; i < 3; i++) {
+    await store.close()
+    store = openStore(path)
+    store.startClock(reading)
+    const { freshness } = store.recover({ entropy: { id: () => '', unit: () => 0 }, hostName: 'host', userName: 'me' })
+    expect(reading.wallMs - (freshness.at ?? 0)).toBe(2 * HOUR)
+  }
+  await store.close()
+})

@@ -1,7 +1,7 @@
 /** What the disk remembers of time, so that a time to live goes on where it was whatever the clocks were set to meanwhile. */
 import type { DatabaseSync } from 'node:sqlite'
-import { type ClockMark, type Reading, shiftAtStart } from '../core/clock.ts'
-import { freshnessText, readFreshness } from '../core/freshness.ts'
+import { type ClockMark, type Reading, shiftAtMost, shiftAtStart } from '../core/clock.ts'
+import { freshnessText, movedFreshness, readFreshness } from '../core/freshness.ts'
 
 /** Coarse uptimes and a disciplined wall clock differ by this without anybody having set anything. */
 const SLACK_MS = 2_000
@@ -12,10 +12,9 @@ export function startClock(db: DatabaseSync, reading: Reading): void {
   const shiftMs = mark === undefined ? 0 : shiftAtStart(mark, reading)
   db.exec('BEGIN IMMEDIATE')
   try {
-    if (Math.abs(shiftMs) > SLACK_MS) {
+    if (Math.abs(shiftMs) > SLACK_MS)
       db.prepare('UPDATE message SET expires_at = expires_at + ? WHERE is_open = 1').run(shiftMs)
-      moveFreshness(db, shiftMs)
-    }
+    if (mark !== undefined) moveFreshness(db, shiftAtMost(mark, reading), reading.wallMs)
     markClock(db, { ...reading, nowMs: reading.wallMs })
     db.exec('COMMIT')
   } catch (error) {
@@ -28,8 +27,8 @@ export function markClock(db: DatabaseSync, mark: ClockMark): void {
   db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('clock', ?)").run(JSON.stringify(mark))
 }
 
-function moveFreshness(db: DatabaseSync, shiftMs: number): void {
-  const moved = freshnessText(readFreshness(textOf(db, 'freshness'), shiftMs))
+function moveFreshness(db: DatabaseSync, shiftMs: number, now: number): void {
+  const moved = freshnessText(movedFreshness(readFreshness(textOf(db, 'freshness')), shiftMs, now))
   if (moved !== null) db.prepare("UPDATE meta SET value = ? WHERE key = 'freshness'").run(moved)
 }
 

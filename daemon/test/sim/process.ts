@@ -3,7 +3,7 @@ import { type Entropy, hasMail } from '../../src/core/state.ts'
 import type { Effect, Op } from '../../src/core/turn.ts'
 import type { Log } from '../../src/log.ts'
 import type { Service } from '../../src/service/context.ts'
-import { envelopeOf } from '../../src/service/envelope.ts'
+import { createMail } from '../../src/service/mail.ts'
 import { createService } from '../../src/service/service.ts'
 import { type Carrier, createUplink, type Uplink } from '../../src/service/uplink.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -128,7 +128,13 @@ export function boot(host: Host): Process {
     // As the daemon does: times to live then go by the wall clock.
     oracle.lostCount(id)
   }
-  const uplink = createUplink({ engine: () => service.engine, store, log: silent })
+  const engine = () => service.engine
+  const mail = createMail({
+    engine,
+    sealer: { seal: (envelope) => envelope, open: (envelope) => envelope },
+    log: silent,
+  })
+  const uplink = createUplink({ engine, store, log: silent, mail })
   const line = createLine({
     machine: id,
     clock,
@@ -213,17 +219,13 @@ export function boot(host: Host): Process {
     },
     deliver(from, envelopes) {
       diary.note(id, () => `hears directly from ${from} ${envelopesAsText(envelopes)}`)
-      service.engine.submit({ type: 'deliver', envelopes, peer: from })
+      mail.take(envelopes, from)
     },
     returned: heard.returned,
   }
 
   function sendDirectly({ machine, messages }: Extract<Effect, { type: 'direct' }>): void {
-    const { state, take, now } = service.engine
-    const envelopes = messages.flatMap((message) => {
-      const row = message.n > 0 ? take(message.n) : undefined
-      return envelopeOf(message, { state: state(), row, now: now() }) ?? []
-    })
+    const envelopes = mail.out(messages)
     diary.note(id, () => `sends directly to ${machine} ${envelopesAsText(envelopes)}`)
     oracle.relayed()
     const batch = network.torn(machine, envelopes)

@@ -16,6 +16,7 @@ import {
 } from '@agent-relay/protocol'
 import { isSigned, type KeyPair, newKeyPair, privateKeyOf, signValue } from '@agent-relay/protocol/crypto'
 import { Server, type Socket } from 'socket.io'
+import { type ControlLinkOptions, createControlLink } from '../../src/cloud/control-link.ts'
 import type { RosterTrust } from '../../src/cloud/roster-trust.ts'
 
 export const roster = (version: number): Roster => ({
@@ -153,4 +154,38 @@ export function trustOf(more: Partial<RosterTrust> = {}): RosterTrust {
     },
     ...more,
   }
+}
+
+/** A link whose handlers are events of `seen`, which also keeps them all in `log`. */
+export function recordedLink(options: Pick<ControlLinkOptions, 'url' | 'identity'> & Partial<ControlLinkOptions>) {
+  const seen = new EventEmitter()
+  const log: string[] = []
+  const note = (event: string) => (value: unknown) => {
+    log.push(event)
+    seen.emit(event, value)
+  }
+  const link = createControlLink({
+    key: 'ar_live_good',
+    version: '0.1.0',
+    bootId: randomUUID(),
+    trust: trustOf(),
+    seals: () => [],
+    agents: () => [],
+    random: () => 0,
+    on: {
+      up: note('up'),
+      down: note('down'),
+      delta: note('delta'),
+      roster: note('roster'),
+      deliver: note('deliver'),
+      returned: note('returned'),
+      claims: note('claims'),
+      refused: note('refused'),
+      unknown: note('unknown'),
+      fresh: note('fresh'),
+      signal: note('signal'),
+    },
+    ...options,
+  })
+  return { link, log, next: async (event: string) => (await once(seen, event))[0] }
 }

@@ -4,6 +4,8 @@ import { openHome } from '../../src/home/home.ts'
 import { listenLocally } from '../../src/local/server.ts'
 import type { Log } from '../../src/log.ts'
 import { createControl } from '../../src/service/control.ts'
+import { createMail } from '../../src/service/mail.ts'
+import { createSealer } from '../../src/service/seals.ts'
 import { createService } from '../../src/service/service.ts'
 import { openSession } from '../../src/service/session.ts'
 import { statusView } from '../../src/service/status.ts'
@@ -19,7 +21,14 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   const log: Log = { error: complain, warn: complain, info: () => undefined, debug: () => undefined }
   const store = openStore(paths.db, { index: paths.search, warn: (text) => complain(text) })
   const runHost = createRunHost()
-  const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
+  const engine = () => service.engine
+  const sealer = createSealer({
+    ...{ paths, log, trust: () => control.trust(), known: () => engine().state().roster },
+    putSeals: (seals) => control.putSeals(seals),
+  })
+  const mail = createMail({ engine, sealer, log })
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, seals: sealer.keys })
+  control.onTrust(sealer.trusted)
   let shutdowns = 0
   const service = createService({
     ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
@@ -58,6 +67,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
     shutdowns: () => shutdowns,
     async stop() {
       await runHost.stop()
+      sealer.stop()
       service.stop()
       await server.close()
       store.close()

@@ -213,16 +213,18 @@ describe.each([2, 3])('a link of version %d', (v) => {
     ...(v >= 3 && { signal: { as: 'signal' } }),
     goodbye: { as: 'refused', read: ({ code, message }: { code: string; message: string }) => ({ code, message }) },
   }
+  /** `signal` goes both ways; its golden frame on the way down has a name of its own. */
+  const frameOf = (event: string): string => (event === 'signal' ? 'signal.in' : event)
   const pushes = Object.keys(controlFrames).filter((event) => event in taken)
   test.each(
     pushes
-      .flatMap((event) => casesOf('control', event))
-      .filter(({ frame, value }) => frame !== 'roster' || !isSigned(value))
+      .flatMap((event) => casesOf('control', frameOf(event)).map((one) => ({ ...one, event })))
+      .filter(({ event, value }) => event !== 'roster' || !isSigned(value))
       .map((one) => ({ ...one, name: `${one.frame}.${one.case}` })),
-  )('takes $name', async ({ frame, value }) => {
-    const { as, read = (all) => all } = taken[frame] as (typeof taken)[string]
+  )('takes $name', async ({ event, value }) => {
+    const { as, read = (all) => all } = taken[event] as (typeof taken)[string]
     const came = pushed(as)
-    socket.emit(frame, frame === 'roster' ? deltaIn(value) : value)
+    socket.emit(event, event === 'roster' ? deltaIn(value) : value)
     expect(await came).toMatchObject(read(value as never) as object)
   })
 
@@ -237,4 +239,28 @@ describe.each([2, 3])('a link of version %d', (v) => {
       expect(heard.splice(0)).toEqual([['roster.get', '{}']])
     }
   })
+})
+
+test('believes the golden roster, its change and its confirmation as they were signed', async () => {
+  const { controlKey, roster } = golden('control/welcome.signed')
+  const waiting = new Map<string, (value: unknown) => void>()
+  const next = (event: string) => new Promise((resolve) => waiting.set(event, resolve))
+  answers.heartbeat = golden('control/heartbeat.answer.fresh')
+  answers['roster.get'] = golden('control/roster.get.answer.signed')
+  const link = createControlLink({
+    ...{ url, key: auth.key, bootId: auth.bootId, version: auth.version, identity, clock, on: handlers(waiting) },
+    ...{ trust: trustOf(controlKey), seals: () => [], agents: () => [] },
+  })
+  const [server, up, fresh, whole] = [accepted(), next('up'), next('fresh'), next('roster')]
+  link.start()
+  const socket = await server
+  socket.emit('welcome', golden('control/welcome.signed'))
+  expect(await up).toMatchObject({ v: 3, roster: JSON.parse(roster.text) })
+  expect(await fresh).toBe(JSON.parse(golden('control/heartbeat.answer.fresh').value.fresh.text).at)
+  link.behind(1e9)
+  expect(await whole).toEqual(JSON.parse(roster.text))
+  const changed = next('delta')
+  socket.emit('roster', golden('control/roster.signed'))
+  expect(await changed).toEqual(JSON.parse(golden('control/roster.signed').text))
+  link.stop()
 })

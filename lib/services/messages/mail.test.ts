@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Sealed } from '@agent-relay/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listen } from '#lib/realtime/bus.ts'
 import { onServer } from '#lib/testing/clone-database.ts'
@@ -26,7 +27,7 @@ const link = (): Promise<LinkedMachine> => linkMachine(database.db, team.owner, 
 function mailFor(
   to: LinkedMachine,
   seq: number,
-  rest: { ttlMs?: number; agent?: string; body?: string } = {},
+  rest: { ttlMs?: number; agent?: string; body?: string; sealed?: Sealed } = {},
 ): NewMail {
   const { agent = 'Bob', ...fields } = rest
   const envelope = envelopeOf({ machine: sender, agent: 'Alice', epoch: 1 }, { machine: to.id, agent }, seq, {
@@ -188,4 +189,57 @@ test('returns leave by their ids and envelopes never do; a revoked machine leave
   expect(await useOf(machine)).toMatchObject({ messages: 1 })
   await deleteMailbox(database.db, machine.id)
   expect(await useOf(machine)).toEqual({ messages: 0, bytes: 0 })
+})
+
+const sealedBy = (by: string, data = 'A'.repeat(60)): Sealed => ({ by: by.repeat(11), to: 'T'.repeat(11), data })
+
+test('a message that comes again under another seal waits under that, in its old place', async () => {
+  const { db } = database
+  const bob = await link()
+  const first = mailFor(bob, 0, { body: '', sealed: sealedBy('A') })
+  const next = mailFor(bob, 1, { body: '', sealed: sealedBy('A') })
+  await storeMail(db, [first, next])
+  const [before] = await readMail(db, bob.id, {})
+  const again = (sealed: Sealed | undefined, body = ''): NewMail => {
+    if (!('envelope' in first)) throw new Error('an envelope')
+    const { sealed: _, ...envelope } = first.envelope
+    return { ...first, envelope: { ...envelope, body, ...(sealed && { sealed }) } }
+  }
+  const seals = async () =>
+    (await readMail(db, bob.id, {})).map((mail) => mail.kind === 'envelope' && mail.envelope.sealed)
+  expect(await storeMail(db, [again(sealedBy('A', 'B'.repeat(60)))])).toEqual([true])
+  expect(await seals()).toEqual([sealedBy('A'), sealedBy('A')])
+  expect(await storeMail(db, [again(sealedBy('B', 'B'.repeat(90)))])).toEqual([true])
+  expect(await seals()).toEqual([sealedBy('B', 'B'.repeat(90)), sealedBy('A')])
+  expect((await readMail(db, bob.id, {}))[0]?.id).toBe(before?.id)
+  expect((await useOf(bob)).messages).toBe(2)
+  // What is sealed is not replaced by anything in the clear.
+  await storeMail(db, [again(undefined, 'clear')])
+  expect((await seals())[0]).toEqual(sealedBy('B', 'B'.repeat(90)))
+  await acknowledgeMail(db, [ackOf(bob, 1)])
+  expect(await useOf(bob)).toEqual({ messages: 0, bytes: 0 })
+})
+
+test('what waited in the clear waits sealed once it comes so, whatever its body says', async () => {
+  const { db } = database
+  const bob = await link()
+  const seal = sealedBy('A')
+  const clear = mailFor(bob, 0, { body: `\0 \ud800 "by":"${seal.by}","to":"${seal.to}"` })
+  await storeMail(db, [clear])
+  if (!('envelope' in clear)) throw new Error('an envelope')
+  await storeMail(db, [{ ...clear, envelope: { ...clear.envelope, body: '', sealed: seal } }])
+  expect(await readMail(db, bob.id, {})).toMatchObject([{ envelope: { body: '', sealed: seal } }])
+  await useOf(bob)
+})
+
+test('only the machine that sent a message seals it anew', async () => {
+  const { db } = database
+  const bob = await link()
+  const eve = await link()
+  const own = mailFor(bob, 0, { body: '', sealed: sealedBy('A') })
+  await storeMail(db, [own])
+  if (!('envelope' in own)) throw new Error('an envelope')
+  const from = { ...own.envelope.from, machine: eve.id }
+  await storeMail(db, [{ ...own, envelope: { ...own.envelope, from, sealed: sealedBy('E') } }])
+  expect(await readMail(db, bob.id, {})).toMatchObject([{ envelope: { sealed: sealedBy('A') } }])
 })

@@ -5,6 +5,7 @@ import type { Db } from '../context.ts'
 import { plainText } from '../plain-text.ts'
 import { openMailDays } from './mail-days.ts'
 import { freed, goneColumns } from './mailbox-use.ts'
+import { renewMail, sealMarkOf } from './renew-mail.ts'
 import { nextRowId } from './row-id.ts'
 
 /** What may wait for one machine; beyond it the sender is told MAILBOX_FULL and keeps its own copy. */
@@ -38,6 +39,8 @@ type Row = {
   payload: string
   size: number
   expires: string
+  /** To and by which keys it is sealed; null in the clear. */
+  seal: string | null
 }
 
 /**
@@ -87,6 +90,7 @@ function rowOfEnvelope({ orgId, machineId }: NewMail, envelope: Envelope, now: n
     payload,
     size: Buffer.byteLength(payload),
     expires: new Date(now + envelope.ttlMs).toISOString(),
+    seal: sealMarkOf(envelope),
   }
 }
 
@@ -105,6 +109,7 @@ function rowOfReturn({ orgId, machineId }: NewMail, returned: Returned, now: num
     payload,
     size: Buffer.byteLength(payload),
     expires: new Date(now + returnLifetimeMs).toISOString(),
+    seal: null,
   }
 }
 
@@ -125,15 +130,26 @@ function* slices(rows: Row[]): Generator<Row[]> {
 
 /** Inserts; where a mailbox is full of what has expired meanwhile, that makes room first. Returns the ids that found none. */
 async function insertOrSweep(db: Db, rows: Row[]): Promise<string[]> {
-  const refused = await insertWhereDaysAre(db, rows)
+  const { refused, repeats } = await insertWhereDaysAre(db, rows)
+  if (repeats.length > 0) {
+    const known = new Set(repeats)
+    const again = rows.filter(({ id }) => known.has(id))
+    await renewMail(db, again, spanOf(again))
+  }
   if (refused.length === 0) return refused
   const over = new Set(refused)
   const rest = rows.filter(({ id }) => over.has(id))
   const swept = await sweep(db, [...new Set(rest.map(({ machine }) => machine))])
-  return swept === 0 ? refused : insertWhereDaysAre(db, rest)
+  return swept === 0 ? refused : (await insertWhereDaysAre(db, rest)).refused
 }
 
-async function insertWhereDaysAre(db: Db, rows: Row[]): Promise<string[]> {
+type Inserted = {
+  refused: string[]
+  /** Sealed, and there already, in the same seal or another. */
+  repeats: string[]
+}
+
+async function insertWhereDaysAre(db: Db, rows: Row[]): Promise<Inserted> {
   try {
     return await insert(db, rows)
   } catch (error) {
@@ -152,15 +168,13 @@ async function insertWhereDaysAre(db: Db, rows: Row[]): Promise<string[]> {
  * from hashing the mailbox instead) in the days where they can be. Batches that several processes have in flight at the same time
  * may overshoot the cap by their own size.
  */
-async function insert(db: Db, rows: Row[]): Promise<string[]> {
-  const ends = rows.map(({ expires }) => Date.parse(expires))
-  const from = new Date(Math.min(...ends) - repeatLaterMs).toISOString()
-  const to = new Date(Math.max(...ends) + repeatEarlierMs).toISOString()
-  const refused = await db.$queryRaw<{ id: string }[]>`
+async function insert(db: Db, rows: Row[]): Promise<Inserted> {
+  const { from, to } = spanOf(rows)
+  const found = await db.$queryRaw<{ id: string; what: 'full' | 'repeat' }[]>`
     WITH item AS MATERIALIZED (
       SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS r(
         id uuid, org uuid, machine uuid, sender uuid, kind text, message uuid, stream text, epoch text, seq int,
-        payload text, size int, expires timestamp)
+        payload text, size int, expires timestamp, seal text)
     ), fresh AS MATERIALIZED (
       SELECT * FROM item WHERE kind = 'return' OR NOT EXISTS (
         SELECT FROM "MailboxMessage" m
@@ -185,8 +199,17 @@ async function insert(db: Db, rows: Row[]): Promise<string[]> {
       GROUP BY machine, day, kind, org ORDER BY machine, day, kind
       ON CONFLICT ("machineId", day, kind) DO UPDATE SET messages = u.messages + EXCLUDED.messages, bytes = u.bytes + EXCLUDED.bytes
     )
-    SELECT id::text FROM ranked WHERE NOT fits`
-  return refused.map(({ id }) => id)
+    SELECT id::text, 'full' AS what FROM ranked WHERE NOT fits
+    UNION ALL SELECT id::text, 'repeat' FROM item WHERE seal IS NOT NULL AND id NOT IN (SELECT id FROM fresh)`
+  const idsOf = (wanted: string): string[] => found.flatMap(({ id, what }) => (what === wanted ? id : []))
+  return { refused: idsOf('full'), repeats: idsOf('repeat') }
+}
+
+/** When the first copies of these can expire. */
+function spanOf(rows: Row[]): { from: string; to: string } {
+  const ends = rows.map(({ expires }) => Date.parse(expires))
+  const at = (ms: number): string => new Date(ms).toISOString()
+  return { from: at(Math.min(...ends) - repeatLaterMs), to: at(Math.max(...ends) + repeatEarlierMs) }
 }
 
 /** Deletes what has expired in these mailboxes before its day is over. */

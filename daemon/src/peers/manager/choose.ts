@@ -39,7 +39,7 @@ export function newcomer(state: State, peer: Peer, facts: LinkFacts, now: number
 
 function whyNotTaken(state: State, peer: Peer, now: number): string | undefined {
   if (state.offBecause !== null) return state.offBecause
-  if (now < peer.pausedUntil) return 'links between these two kept breaking; they pause'
+  // A pause is of this end's own dials: were both to refuse the other's, each would answer a pause with one.
   if (peer.current === null && hotPeers(state).length >= HOT_LINKS && coldest(state, now) === undefined)
     return `${HOT_LINKS} direct links are in use here already`
   return undefined

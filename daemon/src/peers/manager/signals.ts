@@ -5,9 +5,9 @@ import { never, type Peer, type State } from './state.ts'
 
 /** How this machine can be reached now; what is punched only as long as a router surely remembers it. */
 export function ownCandidates(state: State, now: number): Candidate[] {
-  const own = state.candidates.slice(0, MAX_CANDIDATES - 1)
   const punched = freshPunched(state, now)
-  return punched === null ? own : [...own, punched]
+  if (punched === null) return state.candidates.slice(0, MAX_CANDIDATES)
+  return [...state.candidates.slice(0, MAX_CANDIDATES - 1), punched]
 }
 
 export const freshPunched = (state: State, now: number): Candidate | null =>
