@@ -47,6 +47,6 @@ else for (const { seed, failure } of played.found) console.log(`${seed} ${failur
 await crew.end()
 const seconds = (performance.now() - startedAt) / 1_000
 console.log(
-  `${played.seeds} seeds from ${from}, ${played.messages} messages, ${played.found.length} failed in ${seconds.toFixed(1)} s (${(played.seeds / seconds).toFixed(0)} seeds/s)`,
+  `${played.seeds} seeds from ${from}, ${played.messages} messages, ${played.links} links, ${played.found.length} failed in ${seconds.toFixed(1)} s (${(played.seeds / seconds).toFixed(0)} seeds/s)`,
 )
 process.exit(played.found.length === 0 ? 0 : 1)

@@ -9,7 +9,11 @@ type Case = {
 }
 
 const pair = {
-  machines: [{ skewMs: 0 }, { skewMs: 0 }],
+  networks: ['home' as const],
+  machines: [
+    { skewMs: 0, network: 0, hasVpn: false },
+    { skewMs: 0, network: 0, hasVpn: false },
+  ],
   agents: [
     { name: 'Ada', machine: 0, project: null },
     { name: 'Bob', machine: 1, project: null },
