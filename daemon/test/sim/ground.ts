@@ -1,6 +1,6 @@
 /** What lies between the machines: who dials reaches whom, connections, and everything that goes wrong with them. */
 import type { Candidate } from '@agent-relay/protocol'
-import { type End, type Holder, type Pipe, type Pipes, createPipes } from './pipes.ts'
+import { createPipes, type End, type Holder, type Pipe, type Pipes } from './pipes.ts'
 import type { Places, Way } from './places.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
@@ -67,7 +67,13 @@ export function createGround({ timeline, random, places }: Options): Ground {
     places.passes(from, way) && places.passes(way.to, { to: from, by: way.by })
 
   /** A connection with TLS on it; both ends hear of it. */
-  function join(from: Station, to: Station, call: Pick<Call, 'connected'>, answer: Station['accept'], by: Way['by']): void {
+  function join(
+    from: Station,
+    to: Station,
+    call: Pick<Call, 'connected'>,
+    answer: Station['accept'],
+    by: Way['by'],
+  ): void {
     const isMiddled = middles.has(pairOf(from.machine, to.machine))
     const ways = [
       { to: to.machine, by },

@@ -39,7 +39,12 @@ const SHARED = 50_000
 
 type Spot = { index: number; network: number; slot: number; version: number; isOn: boolean; hasVpn: boolean }
 
-type Options = { random: Random; machines: Schedule['machines']; networks: NetworkKind[]; isCut: (machine: string) => boolean }
+type Options = {
+  random: Random
+  machines: Schedule['machines']
+  networks: NetworkKind[]
+  isCut: (machine: string) => boolean
+}
 
 export function createPlaces({ random, machines, networks, isCut }: Options): Places {
   const spots = new Map<string, Spot>()

@@ -281,7 +281,11 @@ export function createPlane({ timeline, random, network, machines }: Options) {
       announce()
     },
     /** Carries it to whoever is there; the answer says whether somebody was. */
-    signal(session: Session, { to, signal }: { to: string; signal: LinkSignal }, answer: (isThere: boolean) => void): void {
+    signal(
+      session: Session,
+      { to, signal }: { to: string; signal: LinkSignal },
+      answer: (isThere: boolean) => void,
+    ): void {
       if (!registry.hasMachine(session.machine)) return
       const carry = (): void => {
         const other = sessions.get(to)

@@ -3,9 +3,9 @@ import { nameKey } from '@agent-relay/protocol'
 import { RELAY_SENDER } from '../../src/core/failure.ts'
 import { type Agent, createAgent } from './agent.ts'
 import { type Diary, noDiary, writeDiary } from './diary.ts'
+import { createGround, type Ground } from './ground.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { createMachineClock } from './machine-clock.ts'
-import { createGround, type Ground } from './ground.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, Violation } from './oracle.ts'
 import { createPlaces, type Places } from './places.ts'
@@ -33,7 +33,12 @@ type World = {
   agents: Agent[]
 }
 
-export type Outcome = { messages: number; links: number; events: number; failure: { rule: string; text: string } | undefined }
+export type Outcome = {
+  messages: number
+  links: number
+  events: number
+  failure: { rule: string; text: string } | undefined
+}
 
 /** Runs a schedule to its end. The same one always has the same outcome. `write` gets its diary. */
 export function play(schedule: Schedule, write?: (line: string) => void): Outcome {
@@ -197,7 +202,11 @@ function act(world: World, action: Action): void {
   }
 }
 
-function hole(world: World, [one, other]: [Machine, Machine], { forMs, isOneWay }: { forMs: number; isOneWay: boolean }): void {
+function hole(
+  world: World,
+  [one, other]: [Machine, Machine],
+  { forMs, isOneWay }: { forMs: number; isOneWay: boolean },
+): void {
   const { timeline, places, ground } = world
   const set = (isOn: boolean): void => {
     places.setHole(one.id, other.id, isOn)
