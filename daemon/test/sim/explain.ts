@@ -2,7 +2,7 @@
 import type { Crew, Found } from './crew.ts'
 
 /** More of a diary than this is no help. */
-const MOST_LINES = 120
+const MOST_LINES = Number(process.env.MOST ?? 120)
 
 export async function explain(crew: Crew, { seed, failure }: Found, variant?: string): Promise<string> {
   const { schedule, diary, failure: shortest } = await crew.explain(seed)

@@ -6,16 +6,21 @@ import { type Diary, noDiary, writeDiary } from './diary.ts'
 import { createGround, type Ground } from './ground.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { createMachineClock } from './machine-clock.ts'
+import { meet, part } from './meetings.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, Violation } from './oracle.ts'
 import { createPlaces, type Places } from './places.ts'
 import { createPlane, type Plane } from './plane.ts'
+import type { Session } from './session.ts'
 import { createRandom } from './random.ts'
 import type { Action, Schedule } from './schedule.ts'
 import { createTimeline, type Timeline } from './timeline.ts'
 
 /** Far above what the longest schedule takes. */
 const MOST_EVENTS = 100_000
+/** Within this the control plane knows of every connection that it is over, and within that a machine has dialed again. */
+const ENDED_MS = 65_000
+const DIALED_MS = 35_000
 /** Within this of the quiet end everything has arrived: the longest pause of any timer is a minute and a half. */
 const QUIET_MS = 40 * 60_000
 /** And then nothing may be said any more for so long. */
@@ -112,7 +117,7 @@ function build({ seed, networks, machines: specs, agents: names }: Schedule, wri
 }
 
 function act(world: World, action: Action): void {
-  const { timeline, network, plane, ground, places, oracle, diary } = world
+  const { timeline, network, plane, ground, oracle, diary } = world
   diary.note('world', () => JSON.stringify(action))
   const later = (ms: number, then: () => void): void => void timeline.at(timeline.now() + ms, then)
   const machine = 'machine' in action ? (world.machines[action.machine] as Machine) : undefined
@@ -222,8 +227,16 @@ function hole(
 /** Heals everything and waits until nothing moves any more; then everybody writes once more to whom they wrote. */
 function settle(world: World): void {
   const { timeline, oracle, agents, diary } = world
-  diary.note('world', () => 'heals, and everything comes to rest')
+  diary.note('world', () => 'heals, and whoever talks to each other finds to each other')
   heal(world)
+  timeline.runUntil(timeline.now() + ENDED_MS)
+  // A heartbeat would in truth have found those that are over at one end.
+  reconnect(world, ({ isOpenThere }) => !isOpenThere)
+  timeline.runUntil(timeline.now() + DIALED_MS)
+  meet(world)
+  diary.note('world', () => 'everything comes to rest')
+  // Every connection is a new one: one that frames were lost on would in truth have ended, too.
+  reconnect(world, () => true)
   rest(world)
   diary.note('world', () => 'everybody writes once more to whom they wrote')
   for (const agent of agents)
@@ -231,11 +244,14 @@ function settle(world: World): void {
   // Over the turns in which that is asked for and committed.
   timeline.runUntil(timeline.now() + 100)
   rest(world)
+  meet(world)
+  rest(world)
   oracle.settled()
   const said = oracle.said()
   timeline.runUntil(timeline.now() + SILENCE_MS)
   if (oracle.said() !== said)
     throw new Violation('not silent', `${oracle.said() - said} frames after everything arrived`)
+  part(world)
   for (const machine of world.machines) if (!oracle.isRevoked(machine.id)) compare(world, machine)
 }
 
@@ -254,14 +270,16 @@ function heal({ timeline, network, plane, ground, places, machines, agents }: Wo
   places.heal()
   for (const machine of machines) machine.heal()
   ground.heal()
-  for (const machine of machines) {
-    // Every connection is a new one: one that frames were lost on would in truth have ended, too.
-    const session = machine.process()?.line.session()
-    if (session !== undefined) network.sever(session, 1, 1)
-  }
   for (const agent of agents) {
     agent.setDeaf(false)
     timeline.at(timeline.now() + 100, agent.back)
+  }
+}
+
+function reconnect({ network, machines }: World, isMeant: (session: Session) => boolean): void {
+  for (const machine of machines) {
+    const session = machine.process()?.line.session()
+    if (session !== undefined && isMeant(session)) network.sever(session, 1, 1)
   }
 }
 
