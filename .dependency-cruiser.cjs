@@ -27,6 +27,18 @@ module.exports = {
       to: { path: '^daemon/src/(?!core/)|node_modules/(?!@agent-relay/)' },
     },
     {
+      name: 'link-manager-does-no-io',
+      severity: 'error',
+      from: { path: '^daemon/src/peers/manager', pathNot: '[.]test[.]ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'link-manager-knows-only-protocol',
+      severity: 'error',
+      from: { path: '^daemon/src/peers/manager', pathNot: '[.]test[.]ts$' },
+      to: { path: '^daemon/src/(?!peers/(manager/|transport[.]ts))|node_modules/(?!@agent-relay/)' },
+    },
+    {
       name: 'daemon-and-cloud-are-strangers',
       severity: 'error',
       from: { path: '^daemon/' },
@@ -53,7 +65,7 @@ module.exports = {
     {
       name: 'floors-do-not-know-each-other',
       severity: 'error',
-      from: { path: '^daemon/src/(store|local|cloud|agents)/' },
+      from: { path: '^daemon/src/(store|local|cloud|agents|peers)/' },
       to: { path: '^daemon/src/(store|local|cloud|agents|peers|cli)/', pathNot: '^daemon/src/$1/' },
     },
     {

@@ -8,6 +8,7 @@ import { refuseUnknown } from '#lib/http/api-door.ts'
 import { closable } from '#lib/http/close-server.ts'
 import { listen } from '#lib/http/listen.ts'
 import { servePackage } from '#lib/http/package-file.ts'
+import { serveReflection } from '#lib/http/reflection.ts'
 import { enterRequest } from '#lib/http/request-context.ts'
 import { setSecurityHeaders } from '#lib/http/security-headers.ts'
 import { startJobs } from '#lib/jobs/index.ts'
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
     enterRequest(request, response, log)
     setSecurityHeaders(response, { isHttps })
     if (refuseUnknown(request, response, pathname)) return
-    if (pathname === paths.api.package()) void servePackage(request, response)
+    if (pathname === paths.api.reflect()) serveReflection(request, response)
+    else if (pathname === paths.api.package()) void servePackage(request, response)
     else void handle(request, response)
   })
   // Whoever asks for another protocol elsewhere would otherwise hold an open socket for ever.

@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib'
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
+import { links, machines, seedNetwork } from './support/network.ts'
 import { expect, test, watch } from './support/test.ts'
 
 test.describe.configure({ mode: 'serial' })
@@ -35,7 +36,7 @@ async function isAccessible(): Promise<void> {
   expect.soft(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([])
 }
 
-for (const name of ['', '/inbox', '/agents', '/machines', '/messages', '/channels', '/settings'])
+for (const name of ['', '/inbox', '/agents', '/machines', '/network', '/messages', '/channels', '/settings'])
   test(`the first load of /o/acme${name} is light`, async () => {
     const html = await (await page.request.get(`/o/acme${name}`)).text()
     const tags = [...html.matchAll(/<script\b[^>]*\bsrc="([^"]+)"[^>]*>/g)]
@@ -205,6 +206,42 @@ test('a paused page stays as it is until it is resumed', async ({ machine }) => 
   await expect(arrived(page)).toBeHidden()
   await page.getByRole('button', { name: /^Paused/ }).click()
   await expect(arrived(page)).toBeVisible()
+})
+
+test('the network is a table that sorts and opens by keyboard, and what happens shows by itself', async ({
+  controlPlane,
+  machine,
+}) => {
+  await page.keyboard.press('g')
+  await page.keyboard.press('n')
+  await expect(page).toHaveURL(/\/o\/acme\/network$/)
+  await expect(page.getByText('Waiting for a message between two machines')).toBeVisible()
+  const seeded = machines.filter(({ name }) => name === 'bob-mbp' || name === 'carol-lt')
+  const between = links.filter(
+    ({ from, to }) => seeded.some((m) => m.name === from) && seeded.some((m) => m.name === to),
+  )
+  await seedNetwork(controlPlane, 'acme', { machines: seeded, links: between })
+  // Whatever changes in the organization makes the page look again.
+  await machine('alice-mbp').start(['run', 'Dave', '--', 'sh', '-c', 'echo ready; cat >/dev/null']).printed(/ready/)
+  const row = page.getByRole('row', { name: /bob-mbp and carol-lt/ })
+  await expect(row).toContainText('punched')
+  await expect(page.getByText('Waiting for a message between two machines')).toBeHidden()
+  await expect(page.getByRole('row', { name: /alice-mbp and control plane/ })).toContainText('Dave')
+
+  await page.getByRole('button', { name: 'Latency' }).press('Enter')
+  await expect(page.getByRole('columnheader', { name: 'Latency' })).toHaveAttribute('aria-sort', 'descending')
+  await expect(page.getByRole('row').nth(1)).toContainText('carol-lt')
+  await row.getByRole('link').press('Enter')
+  const panel = page.getByRole('region', { name: 'Link', exact: true })
+  await expect(panel).toContainText('both routers let the connection through')
+  await expect(page).toHaveURL(/link=/)
+  await isAccessible()
+  await page.keyboard.press('Escape')
+  await expect(panel).toBeHidden()
+  await page.getByRole('region', { name: 'Picture of the network' }).getByText('carol-lt').click()
+  await expect(page.getByRole('region', { name: 'Machine', exact: true })).toContainText('37 ms to the control plane')
+  await page.goBack()
+  await expect(page.getByRole('region', { name: 'Machine', exact: true })).toBeHidden()
 })
 
 test('a small screen has the way to every page in its drawer', async () => {

@@ -7,6 +7,7 @@ import AxeBuilder from '@axe-core/playwright'
 import type { BrowserContext, Page } from '@playwright/test'
 import type { ControlPlane } from './support/control-plane.ts'
 import type { TestMachine } from './support/machine.ts'
+import { links, machines, seedNetwork } from './support/network.ts'
 import { expect, test, watch } from './support/test.ts'
 
 test.describe.configure({ mode: 'serial' })
@@ -68,7 +69,7 @@ test('an empty organization', async () => {
   await page.getByRole('button', { name: 'Create the organization' }).click()
   await page.waitForURL(/\/o\/acme/)
   await picture('overview-empty', heading('Get two agents talking'))
-  for (const name of ['inbox', 'agents', 'machines', 'messages', 'channels'] as const) {
+  for (const name of ['inbox', 'agents', 'machines', 'network', 'messages', 'channels'] as const) {
     await page.goto(`/o/acme/${name}`)
     await picture(`${name}-empty`, heading(new RegExp(name, 'i')))
   }
@@ -123,7 +124,9 @@ test('machines that ask to be linked, and an organization at work', async ({ con
     .getByRole('link', { name: /Lead.*API/ })
     .first()
     .click()
-  await picture('message', (at) => expect(at.getByText('Accepted').first()).toBeVisible())
+  await picture('message', (at) =>
+    expect(at.getByRole('region', { name: 'Message' }).getByText('Accepted').first()).toBeVisible(),
+  )
   await page.goto('/o/acme/inbox')
   await picture('inbox', (at) => expect(at.getByText('Shall I deploy to staging?')).toBeVisible())
   await page.goto('/o/acme/inbox?with=agent:api')
@@ -146,6 +149,31 @@ test('machines that ask to be linked, and an organization at work', async ({ con
   await picture('not-found', heading(/not|no/i))
   expect(problems).toEqual([])
 })
+
+test('a network in which machines reach each other in every way', async ({ controlPlane }) => {
+  await page.goto('/new')
+  await page.getByLabel('Name').fill('Northwind')
+  await page.getByRole('button', { name: 'Create the organization' }).click()
+  await page.waitForURL(/\/o\/northwind/)
+  await seedNetwork(controlPlane, 'northwind', { machines, links })
+  await page.goto('/o/northwind/network')
+  await picture('network', drawn)
+  const row = page.getByRole('row', { name: /alice-mbp.*carol-lt/ })
+  await row.getByRole('link').click()
+  await picture('network-link', async (at) => {
+    await expect(at.getByRole('region', { name: 'Link' })).toContainText('alice-mbp says')
+    await drawn(at)
+  })
+  expect(problems).toEqual([])
+})
+
+/** The table is there, and beside it, where there is room, the picture. */
+async function drawn(at: Page): Promise<void> {
+  await expect(at.getByRole('row', { name: /bob-mbp.*carol-lt/ })).toContainText('punched')
+  const picture = at.getByRole('region', { name: 'Picture of the network' })
+  if ((at.viewportSize()?.width ?? 0) < 640) await expect(picture).toBeHidden()
+  else await expect(picture.getByRole('button', { name: '28 ms punched' })).toBeVisible()
+}
 
 const report = `GET /users is done:
 

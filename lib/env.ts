@@ -38,7 +38,8 @@ export const envSchema = z.object({
     example: 'https://relay.example.com',
   }),
   AUTH_SECRET: described(secret(32).optional(), {
-    description: 'Signs sessions; at least 32 characters. Default: made once and kept in the data folder.',
+    description:
+      'Signs sessions and encrypts the keys of organizations, so keep it; at least 32 characters. Default: made once and kept in the data folder.',
     group: server,
     secret: true,
   }),

@@ -13,6 +13,8 @@ export const paths = {
   org: (slug: string) => `/o/${slug}`,
   agents: (slug: string) => `/o/${slug}/agents`,
   machines: (slug: string) => `/o/${slug}/machines`,
+  /** `chosen` is a pair of machine ids, `ID.ID`, or one. */
+  network: (slug: string, chosen?: string) => `/o/${slug}/network${q({ link: chosen })}`,
   messages: (slug: string, message?: string) => `/o/${slug}/messages${q({ message })}`,
   /** `conversation` is a key such as `agent:bob`. */
   inbox: (slug: string, conversation?: string) => `/o/${slug}/inbox${q({ with: conversation })}`,
@@ -23,6 +25,7 @@ export const paths = {
     ready: () => '/api/ready',
     trpc: () => '/api/trpc',
     socket: () => '/api/socket',
+    reflect: () => '/api/reflect',
     package: () => '/agent-relay.tgz',
   },
 } as const

@@ -42,7 +42,7 @@ export function LiveProvider({ org, children }: { org: string; children: ReactNo
       socket = openDashboardSocket(org, {
         onLive: () => {
           setState('live')
-          note(['agents', 'machines', 'messages', 'org', 'inbox', 'channels'])
+          note(['agents', 'machines', 'messages', 'org', 'inbox', 'channels', 'network'])
         },
         onLost: () => setState('lost'),
         onHint: note,
@@ -90,6 +90,7 @@ function useRefresh(): (kinds: readonly Kind[]) => void {
         trpc.overview.pathFilter(),
         has('agents', 'machines', 'messages') && trpc.agents.pathFilter(),
         has('agents', 'machines', 'messages') && trpc.machines.pathFilter(),
+        has('agents', 'machines', 'network') && trpc.network.pathFilter(),
         has('messages') && trpc.messages.pathFilter(),
         has('agents', 'inbox', 'channels') && trpc.inbox.pathFilter(),
         has('agents', 'inbox', 'channels') && trpc.channels.pathFilter(),

@@ -12,6 +12,7 @@ export const layout: Layout = {
   person: 'w-[88px] max-lg:hidden',
   platform: 'w-[84px] max-xl:hidden',
   latency: 'w-[76px] text-right max-sm:hidden',
+  links: 'w-[128px] max-2xl:hidden',
   waiting: 'w-[72px] text-right max-lg:hidden',
   seen: 'w-[98px] text-right max-sm:hidden',
   action: 'w-[84px] text-right',
@@ -19,8 +20,10 @@ export const layout: Layout = {
 
 const order = { online: 0, offline: 1, keyOnly: 2, revoked: 3 }
 
-/** Columns of the machines table; `onRevoke` opens the confirmation. */
-export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<MachineRow>[] => [
+type Links = ReadonlyMap<string, { direct: number; relay: number }>
+
+/** Columns of the machines table. `links` as the network page counts them; `onRevoke` opens the confirmation. */
+export const columnsOf = (links: Links, onRevoke: (machine: MachineRow) => void): Column<MachineRow>[] => [
   {
     id: 'name',
     header: 'Machine',
@@ -91,6 +94,12 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
       ),
   },
   {
+    id: 'links',
+    header: 'Links',
+    by: (machine) => links.get(machine.id)?.direct ?? 0,
+    cell: (machine) => <span className="text-fg-2">{linkWords(links.get(machine.id))}</span>,
+  },
+  {
     id: 'waiting',
     header: 'Waiting',
     by: (machine) => machine.waiting,
@@ -128,3 +137,7 @@ export const columnsOf = (onRevoke: (machine: MachineRow) => void): Column<Machi
       ) : null,
   },
 ]
+
+/** `2 direct, 1 relay` */
+const linkWords = (own: { direct: number; relay: number } = { direct: 0, relay: 0 }): string =>
+  [own.direct > 0 && `${own.direct} direct`, own.relay > 0 && `${own.relay} relay`].filter(Boolean).join(', ') || '–'

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import type { MachineRow } from '#lib/trpc/views.ts'
 import { count, system } from '../format/format.ts'
+import { linksByMachine } from '../network/rows.ts'
 import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { useUrlState } from '../shell/use-url-state.ts'
@@ -28,7 +29,9 @@ const found = (machine: MachineRow, q: string): boolean =>
 
 /** Every machine of the organization with its agents; linking and revoking. */
 export function Machines({ org, origin }: { org: string; origin: string }) {
-  const machines = useQuery(useTRPC().machines.list.queryOptions({ org }))
+  const trpc = useTRPC()
+  const machines = useQuery(trpc.machines.list.queryOptions({ org }))
+  const links = useQuery(trpc.network.get.queryOptions({ org })).data?.links
   const [params, setParams] = useUrlState()
   const q = params.get('q') ?? ''
   const setQ = useCallback((text: string) => setParams({ q: text }), [setParams])
@@ -36,11 +39,11 @@ export function Machines({ org, origin }: { org: string; origin: string }) {
   const [isRevokeOpen, setRevokeOpen] = useState(false)
   const columns = useMemo(
     () =>
-      columnsOf((machine) => {
+      columnsOf(linksByMachine(links ?? []), (machine) => {
         setRevoking(machine)
         setRevokeOpen(true)
       }),
-    [],
+    [links],
   )
   const rows = useMemo(() => {
     const wanted = q.trim().toLowerCase()

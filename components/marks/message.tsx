@@ -75,7 +75,16 @@ const glyphs = {
   ),
 }
 
-/** Two ends and a line, a dashed line, a cross, or one dot; then the word. */
+/** The glyph alone: two ends and a line, a dashed line, a cross, or one dot. */
+export function PathGlyph({ kind }: { kind: keyof typeof glyphs }) {
+  return (
+    <svg width="24" height="8" viewBox="0 0 24 8" aria-hidden className="shrink-0">
+      {glyphs[kind]}
+    </svg>
+  )
+}
+
+/** The glyph, then the word. */
 export function PathMark({ message }: { message: Pick<MessageRow, 'path' | 'state'> }) {
   const [glyph, word, title] =
     message.path === 'local'
@@ -97,9 +106,7 @@ export function PathMark({ message }: { message: Pick<MessageRow, 'path' | 'stat
         glyph === 'none' ? 'text-off' : 'text-fg-2',
       )}
     >
-      <svg width="24" height="8" viewBox="0 0 24 8" aria-hidden className="shrink-0">
-        {glyphs[glyph]}
-      </svg>
+      <PathGlyph kind={glyph} />
       {word}
     </span>
   )

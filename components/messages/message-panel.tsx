@@ -3,10 +3,11 @@ import { useQuery } from '@tanstack/react-query'
 import { FileLock2, X } from 'lucide-react'
 import Link from 'next/link'
 import { paths } from '#lib/paths.ts'
-import type { MessageDetail } from '#lib/trpc/views.ts'
+import type { MessageDetail, OrgArchive } from '#lib/trpc/views.ts'
 import { bytes, shortId } from '../format/format.ts'
 import { Age, Clock } from '../format/time.tsx'
 import { keyOf } from '../inbox/address.ts'
+import { Body as Text } from '../inbox/body.tsx'
 import { FromTo, PathMark, ReceiptMark } from '../marks/message.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Kbd } from '../ui/badge.tsx'
@@ -123,8 +124,10 @@ function End({ org, party, machine }: { org: string; party: string; machine: str
 }
 
 function Body({ org, message }: { org: string; message: MessageDetail }) {
+  const archive = useQuery(useTRPC().orgs.get.queryOptions({ org })).data
   if (!isAgent(message.to) || !isAgent(message.from) || message.via?.startsWith('#'))
     return <InInbox org={org} message={message} />
+  if (message.body !== null) return <Archived text={message.body} />
   const command = `agent-relay read ${message.id}`
   return (
     <section className="px-4 py-3" aria-label="Body">
@@ -132,7 +135,7 @@ function Body({ org, message }: { org: string; message: MessageDetail }) {
         <FileLock2 aria-hidden size={16} className="mt-0.5 text-fg-2" />
         <div>
           <p className="font-medium">The body is on {endsOf(message)}</p>
-          <p className="text-sm text-fg-2">The dashboard holds headers only. There, this shows it:</p>
+          <p className="text-sm text-fg-2">{archive && whyNotHere(archive, message)} There, this shows it:</p>
         </div>
         <span className="col-start-2 inline-flex w-fit max-w-full items-center rounded-1 bg-surface-3 pl-2">
           <code className="mono truncate">{command}</code>
@@ -141,6 +144,24 @@ function Body({ org, message }: { org: string; message: MessageDetail }) {
       </div>
     </section>
   )
+}
+
+function Archived({ text }: { text: string }) {
+  return (
+    <section className="px-4 py-3" aria-label="Body">
+      <h3 className="mb-1.5 font-semibold">Body</h3>
+      <div className="rounded-2 border border-hair bg-surface-2 px-3 py-2.5">
+        <Text text={text} onUnfold={() => undefined} />
+      </div>
+      <p className="mt-1.5 text-sm text-fg-3">From the archive of the organization, for 30 days.</p>
+    </section>
+  )
+}
+
+function whyNotHere({ archiveSince }: OrgArchive, { sentAt, fromMachine }: MessageDetail): string {
+  if (archiveSince === null) return 'The archive is off, so the dashboard has headers only.'
+  if (sentAt < archiveSince) return 'It was sent before the archive was on.'
+  return `The archive has not got it from ${fromMachine}.`
 }
 
 /** The sender's machine keeps what it sent, the recipient's what it got. */

@@ -1,5 +1,5 @@
 'use client'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import { count } from '../format/format.ts'
 import { PageBar } from '../shell/page-bar.tsx'
@@ -61,6 +61,7 @@ export function Messages({ org }: { org: string }) {
   const more = useCallback(() => {
     if (!isFetchingNextPage) void fetchNextPage()
   }, [fetchNextPage, isFetchingNextPage])
+  const isArchived = useQuery(useTRPC().orgs.get.queryOptions({ org })).data?.archiveSince != null
   const isFiltered = show !== 'all' || span !== 'all' || q !== ''
 
   return (
@@ -96,7 +97,11 @@ export function Messages({ org }: { org: string }) {
               ]}
             />
             <span className="flex-1" />
-            <SearchBox label="Agent, machine or id" value={q} onChange={setQ} />
+            <SearchBox
+              label={isArchived ? 'Agent, machine, id or words' : 'Agent, machine or id'}
+              value={q}
+              onChange={setQ}
+            />
           </div>
           {list.isPending && <BoneRows rows={14} height={32} />}
           {list.isError && !list.data && <Failed error={list.error} onRetry={() => list.refetch()} />}

@@ -18,6 +18,7 @@ const message: MessageDetail = {
   tookMs: 1426,
   sentAt: now - 10_000,
   updatedAt: now - 9_000,
+  body: null,
   hops: [
     { kind: 'queued', where: 'alice-mbp', atMs: 2 },
     { kind: 'retry', where: 'alice-mbp', atMs: 1362, path: 'relay', attempt: 1, note: 'socket closed' },

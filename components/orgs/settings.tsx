@@ -10,9 +10,10 @@ import { PageBar } from '../shell/page-bar.tsx'
 import { useTRPC } from '../shell/trpc.tsx'
 import { Card, CardHead } from '../ui/card.tsx'
 import { CopyButton } from '../ui/copy.tsx'
+import { Archive } from './archive.tsx'
 import { RenameOrg } from './rename-org.tsx'
 
-/** Name, plan, address and ids of the organization. */
+/** Name, plan, archive, address and ids of the organization. */
 export function Settings({ org: slug, origin }: { org: string; origin: string }) {
   const org = useQuery(useTRPC().orgs.get.queryOptions({ org: slug })).data
   return (
@@ -23,6 +24,7 @@ export function Settings({ org: slug, origin }: { org: string; origin: string })
           <div className="grid w-full max-w-[640px] gap-3">
             <RenameOrg org={org} />
             <Plan org={org} />
+            <Archive org={org} />
             <Card aria-label="Address and ids">
               <CardHead title="Address and ids" />
               <dl>

@@ -8,18 +8,18 @@ type Key = string | number | null
 export type Column<Row> = {
   id: string
   header: ReactNode
-  /** What the column sorts by; absent values stand last in ascending order. Without it the head is no button. */
+  /** What the column sorts by; absent values stand last, whichever way. Without it the head is no button. */
   by?: (row: Row) => Key
   cell: (row: Row) => ReactNode
 }
 /** Classes of a column's head and cells: width, alignment, from which screen width on it is there. */
 export type Layout = Record<string, string>
 
-function compare(left: Key, right: Key): number {
+function compare(left: Key, right: Key, sign: 1 | -1): number {
   if (left === null || right === null) return Number(left === null) - Number(right === null)
   return typeof left === 'string' && typeof right === 'string'
-    ? left.localeCompare(right)
-    : Number(left) - Number(right)
+    ? sign * left.localeCompare(right)
+    : sign * (Number(left) - Number(right))
 }
 
 /** Numbers and times stand from the greatest down at the first click. */
@@ -49,7 +49,7 @@ export function DataTable<Row>({
     const by = columns.find((column) => column.id === sort.id)?.by
     if (!by) return rows
     const sign = sort.isDown ? -1 : 1
-    return [...rows].sort((a, b) => sign * compare(by(a), by(b)))
+    return [...rows].sort((a, b) => compare(by(a), by(b), sign))
   }, [rows, columns, sort])
   return (
     <table aria-label={label} className="w-full table-fixed border-collapse text-left">

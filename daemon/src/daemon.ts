@@ -2,6 +2,7 @@
  * The daemon: run as a process of its own by `agent-relay up`, and the only file that knows everybody. With `--foreground` the
  * log also goes to stderr. It is ready when its socket answers; what keeps it from starting is one line on stderr and exit 1.
  */
+import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
 import { hasMail } from './core/state.ts'
@@ -17,6 +18,7 @@ import { type PeerSettings, peerSettings } from './peers/settings.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
 import { createMail } from './service/mail.ts'
+import { netcheckView } from './service/netcheck.ts'
 import { createPeering } from './service/peering.ts'
 import { historyMs, keepHistoryFor } from './service/retention.ts'
 import { createSealer } from './service/seals.ts'
@@ -94,9 +96,12 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
     isOff: isSealOff,
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version, engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version, engine, mail, sealer })
   const peering = createPeering({ paths, log, store, engine, control, sealer, mail, settings: peers })
+  const sealing = () => {
+    const view = sealer.view()
+    return view !== null && isSealOff ? { ...view, mode: 'off' as const } : view
+  }
   let readyAt = performance.now()
   const service = createService({
     paths,
@@ -112,8 +117,8 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
       control.restore()
       peering.restore()
     },
-    peering,
     channels: control.channels,
+    peering,
     status: () =>
       statusView({
         version,
@@ -122,7 +127,16 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
         state: service.engine.state(),
         store,
         control,
+        links: peering.views(),
+        sealing: sealing(),
         now: service.engine.now(),
+      }),
+    netcheck: async () =>
+      netcheckView({
+        url: control.link()?.url ?? null,
+        facts: await peering.netcheck(),
+        control: control.view(),
+        interfaces: networkInterfaces(),
       }),
     reload: () => control.load(),
     shutdown: () => stopRequested(),

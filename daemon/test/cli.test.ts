@@ -55,6 +55,9 @@ describe('the command line', () => {
       [['send', 'Bob', 'hi', '--wait=read'], /--wait takes accepted, injected, seen, and got "read"/],
       [['run', 'Bob', 'cat'], /the command line goes after "--"/],
       [['run', 'Bob'], /run needs a command line after "--"/],
+      [['ping'], /ping needs NAME\./],
+      [['ping', 'Bob', '-c', '0'], /--count takes a number from 1 to 1000, and got "0"/],
+      [['ping', 'Bob', '--timeout', '1m'], /--timeout takes a duration up to 5s, .* got "1m"/],
       [['inbox', '--limit', '0'], /--limit takes a number from 1 to 1000/],
     ]
     for (const [args, words] of mistakes) {
@@ -74,6 +77,8 @@ describe('the command line', () => {
       ['send', 'Bob', 'hi'],
       ['trace', '0199'],
       ['machines'],
+      ['ping', 'Bob'],
+      ['netcheck'],
     ])
       expect(await machine.relay(args)).toEqual({
         code: 4,
@@ -138,6 +143,28 @@ describe('the command line', () => {
       expect(JSON.parse(stdout)).toHaveProperty('version', 1)
     }
     expect((await machine.relay(['status'])).stdout).not.toContain('\u001b')
+  })
+
+  test('a machine that is linked to nothing pings itself, knows near names, and says that it cannot be reached', async () => {
+    await machine.relay(['run', 'Bob', '--', 'true'])
+    expect(await machine.relay(['ping', 'bob'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^pong from Bob@\S+ via local in 0ms \[agent offline\]\n$/),
+    })
+    const { stdout } = await machine.relay(['ping', 'Bob', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ version: 1, n: 1, agent: 'Bob', path: 'local', inbox: null })
+    expect(await machine.relay(['ping', 'Bbo'])).toMatchObject({
+      ...{ code: 1, stdout: '' },
+      stderr: expect.stringMatching(/called "Bbo" on this machine, .* Did you mean "Bob"\? .*: agent-relay status/),
+    })
+    expect((await machine.relay(['ping', '@olga'])).code).toBe(2)
+    const report = await machine.relay(['netcheck'])
+    expect(report).toMatchObject({ code: 3, stdout: expect.stringMatching(/^Report:\n {4}\* Control plane: none/) })
+    expect(report.stdout).toMatch(/\n# Link this machine first: agent-relay link\n$/)
+    expect(JSON.parse((await machine.relay(['netcheck', '--json'])).stdout)).toMatchObject({
+      version: 1,
+      control: { url: null, isReachable: false },
+    })
   })
 
   test('send reads stdin, waits for a receipt, and tells a timeout from a success', async () => {

@@ -22,6 +22,12 @@ test('the packed tarball installs into an empty folder, is small, and runs', { t
     expect(run(process.execPath, ['-e', sdk], folder)).toBe('DAEMON_DOWN\n')
     expect(JSON.parse(readFileSync(join(installed, 'dist/schema/send.json'), 'utf8')).properties).toHaveProperty('body')
 
+    // Loaded only by a daemon that asks a router, so nobody else would see that it needs what is not in the bundle.
+    const dist = join(installed, 'dist')
+    const mapper = readdirSync(dist).find((name) => readFileIn(dist, name).includes('AddAnyPortMapping'))
+    const load = `import('./${mapper}').then((module) => console.log(Object.keys(module).length > 0))`
+    expect(run(process.execPath, ['-e', load], dist)).toBe('true\n')
+
     const files = readdirSync(join(folder, 'node_modules'), { recursive: true, withFileTypes: true })
     const sizeBytes = files.reduce(
       (sum, file) => sum + (file.isFile() ? statSync(join(file.parentPath, file.name)).size : 0),
@@ -35,6 +41,9 @@ test('the packed tarball installs into an empty folder, is small, and runs', { t
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+const readFileIn = (folder: string, name: string): string =>
+  name.endsWith('.js') ? readFileSync(join(folder, name), 'utf8') : ''
 
 test('two builds of the same sources are the same bytes', { timeout: 60_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'agent-relay-twice-'))

@@ -71,7 +71,14 @@ export class TestMachine {
 
   start(args: string[], env: Record<string, string> = {}): Running {
     const child = spawn(process.execPath, [cli, ...args], {
-      env: { ...process.env, FORCE_COLOR: undefined, AGENT_RELAY_HOME: this.home, NO_COLOR: '1', ...env },
+      env: {
+        ...process.env,
+        FORCE_COLOR: undefined,
+        AGENT_RELAY_HOME: this.home,
+        AGENT_RELAY_PORT_MAPPING: 'off',
+        NO_COLOR: '1',
+        ...env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     const running = new Running(child)

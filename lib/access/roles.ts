@@ -9,6 +9,8 @@ const table = {
   'machine.createKey': ['owner', 'admin'],
   /** Anybody may revoke a machine of their own; this is for other people's. */
   'machine.revokeAny': ['owner', 'admin'],
+  /** Whether a copy of every body is kept where all who may read messages can read it. */
+  'archive.set': ['owner', 'admin'],
   'message.read': ['owner', 'admin', 'member'],
   /** One's own inbox, and writing to agents and channels from it. */
   'inbox.use': ['owner', 'admin', 'member'],

@@ -9,7 +9,10 @@ import { userOfCookie } from './session.ts'
  * The machine of a bearer key, else the person of the session cookie, else null.
  * @throws DomainError KEY_INVALID, KEY_REVOKED: a key that is shown must be good, also beside a good cookie.
  */
-export async function getActor(headers: Headers, db: Db = getDb()): Promise<UserActor | MachineActor | null> {
+export async function getActor(
+  headers: Headers,
+  db: Db = getDb(),
+): Promise<UserActor | (MachineActor & { publicKey: string | null }) | null> {
   const bearer = /^Bearer (\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
   return bearer === undefined ? userOfCookie(db, headers.get('cookie')) : machineOfKey(db, bearer)
 }

@@ -50,6 +50,7 @@ test.each([
   ['GET', '/api/%00', 404, 'NOT_FOUND'],
   ['GET', `/api/${'x'.repeat(5000)}`, 404, 'NOT_FOUND'],
   ['PATCH', '/api/health', 405, 'METHOD_NOT_ALLOWED'],
+  ['POST', '/api/reflect', 405, 'METHOD_NOT_ALLOWED'],
   ['GET', '/api/link/start', 405, 'METHOD_NOT_ALLOWED'],
   ['DELETE', '/api/orgs/acme/agents', 405, 'METHOD_NOT_ALLOWED'],
 ])('%s %s is refused by name', async (method, path, status, code) => {
@@ -70,6 +71,7 @@ test.each([
   ['POST', '/api/orgs/acme/agents?x=1'],
   ['GET', '/api/trpc/whatever'],
   ['GET', '/api/auth/whatever'],
+  ['GET', '/api/reflect'],
   ['GET', '/apis'],
   ['GET', '/o/api'],
 ])('%s %s goes on', async (method, path) => {

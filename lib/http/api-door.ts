@@ -2,8 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HttpError, type WireError } from '@agent-relay/protocol'
 import { statusOf } from '#lib/errors.ts'
+import { paths } from '#lib/paths.ts'
 
 type Method = 'GET' | 'POST' | 'DELETE'
+
+/** What server.ts answers itself. */
+const ownRoutes: Record<string, Method[]> = { [paths.api.reflect()]: ['GET'] }
 
 /** The folders of app/api with what their files export; a test compares them. */
 export const apiRoutes: Record<string, Method[]> = {
@@ -26,7 +30,7 @@ export const apiRoutes: Record<string, Method[]> = {
 /** Not JSON endpoints of ours: next-auth and tRPC have answers of their own for what they do not know. */
 const others = ['/api/auth/', '/api/trpc/']
 
-const patterns = Object.entries(apiRoutes).map(
+const patterns = Object.entries({ ...apiRoutes, ...ownRoutes }).map(
   ([route, methods]) => [new RegExp(`^${route.replace(/\[\w+\]/g, '[^/]+')}/?$`), methods] as const,
 )
 

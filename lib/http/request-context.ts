@@ -22,7 +22,7 @@ proxies.addSubnet('fc00::', 7, 'ipv6')
  */
 export function enterRequest(request: IncomingMessage, response: ServerResponse, log: Logger): void {
   const given = request.headers['x-request-id']
-  if (isForwarded(request)) forwarded.add(request)
+  wasForwarded.set(request, isForwarded(request))
   const requestId = typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : randomUUID()
   request.headers['x-request-id'] = requestId
   request.headers['x-forwarded-for'] = clientAddress(request)
@@ -42,8 +42,8 @@ export function enterRequest(request: IncomingMessage, response: ServerResponse,
   })
 }
 
-/** Requests of which the header was replaced. */
-const forwarded = new WeakSet<IncomingMessage>()
+/** What stood in the headers of a request before they were replaced. */
+const wasForwarded = new WeakMap<IncomingMessage, boolean>()
 
 /** Whether a proxy says that it speaks for somebody else, true or not. */
 const isForwarded = ({ headers }: IncomingMessage): boolean =>
@@ -51,7 +51,7 @@ const isForwarded = ({ headers }: IncomingMessage): boolean =>
 
 /** Where the other end of this very connection is, whatever its headers say; null when a proxy stands between. */
 export const observedAddress = (request: IncomingMessage): string | null =>
-  forwarded.has(request) || isForwarded(request) ? null : peerAddress(request) || null
+  (wasForwarded.get(request) ?? isForwarded(request)) ? null : peerAddress(request) || null
 
 const peerAddress = ({ socket }: IncomingMessage): string => (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
 

@@ -2,6 +2,7 @@
 import { publish } from '#lib/realtime/bus.ts'
 import type { Db } from '#lib/services/context.ts'
 import { expireDeliveries, forgetOld, remind } from '#lib/services/inbox/retention.ts'
+import { rotateSealKeys } from '#lib/services/keys/cloud-seal-keys.ts'
 import { endSessions } from '#lib/services/machines/sessions.ts'
 import { dropMailDays, openMailDaysAhead } from '#lib/services/messages/mail-days.ts'
 
@@ -25,12 +26,19 @@ export const chores = {
   },
   'traces.expire': {
     cron: '17 * * * *',
-    run: (db) =>
-      untilNone(
+    async run(db) {
+      await untilNone(
         () => db.$executeRaw`
           DELETE FROM "MessageTrace" WHERE ("orgId", "messageId") IN (
             SELECT "orgId", "messageId" FROM "MessageTrace" WHERE "sentAt" < ${new Date(Date.now() - traceDays * dayMs)} LIMIT ${slice})`,
-      ),
+      )
+      await untilNone(
+        () => db.$executeRaw`
+          DELETE FROM "ArchivedMessage" WHERE ("orgId", "messageId") IN (
+            SELECT "orgId", "messageId" FROM "ArchivedMessage" WHERE "sentAt" < ${new Date(Date.now() - traceDays * dayMs)}
+            LIMIT ${slice})`,
+      )
+    },
   },
   /** Ended device codes, sign-in links and browser sessions; a day later, so that late visitors are told what happened. */
   'access.expire': {
@@ -62,6 +70,8 @@ export const chores = {
   },
   /** Old messages of inboxes and channels. */
   'people.forget': { cron: '27 * * * *', run: forgetOld },
+  /** The keys to which messages for people are sealed. */
+  'keys.rotate': { cron: '7 * * * *', run: (db) => rotateSealKeys(db) },
   /** Machines that nobody hears any more show offline. */
   'leases.end': {
     cron: '* * * * *',

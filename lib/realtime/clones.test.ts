@@ -40,9 +40,11 @@ test('both are refused until nobody has tried for a minute; then one may come, a
   expect([0, 1, 2, 3, 4].map((second) => come(second % 2 === 0 ? 'A' : 'B', second))).toEqual([
     ...[false, false, false, false, true],
   ])
+  expect(clones.isRefused('m', 60_000)).toBe(true)
   expect(come('A', 60)).toBe(true)
   expect(come('B', 119)).toBe(true)
   expect(come('C', 178)).toBe(true)
+  expect(clones.isRefused('m', 238_001)).toBe(false)
   expect(come('B', 239)).toBe(false)
   expect([240, 241, 242, 243, 244].map((second) => come(second % 2 === 0 ? 'A' : 'B', second))).toContain(true)
   expect(clones.isClone('another', 'A', 245_000)).toBe(false)
@@ -98,6 +100,20 @@ test('two computers with one home are both stopped with what to do, and so is ea
   await expect.poll(() => database.db.machineSession.count({ where: { machineId: machine.id, endedAt: null } })).toBe(0)
   const healthy = await connectMachine(gateway.url, other)
   await healthy.close()
+})
+
+test('a run that is on its way in while the two are found does not stay either', async () => {
+  for (let round = 0; round < 5; round++) {
+    const machine = await link(`pending-${round}`)
+    const [one, two] = runs()
+    for (const bootId of [one, two, one, two]) await connectMachine(gateway.url, machine, { bootId })
+    const tries = await Promise.allSettled([two, one].map((bootId) => connectMachine(gateway.url, machine, { bootId })))
+    for (const outcome of tries)
+      if (outcome.status === 'fulfilled') await expect.poll(() => outcome.value.socket.connected).toBe(false)
+      else expect(outcome.reason).toMatchObject({ code: 'CLONED' })
+    const open = () => database.db.machineSession.count({ where: { machineId: machine.id, endedAt: null } })
+    await expect.poll(open).toBe(0)
+  }
 })
 
 test('a daemon that is started anew again and again, also over its old connection, is never taken for two', async () => {

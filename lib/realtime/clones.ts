@@ -25,6 +25,8 @@ export const cloned: WireError = {
 export type Clones = {
   /** A run of this machine has proved itself at `now` (ms): whether it and the one that is here must both be ended. */
   isClone(machineId: string, bootId: string, now?: number): boolean
+  /** Whether no run of this machine may stay now. */
+  isRefused(machineId: string, now?: number): boolean
 }
 
 type Runs = { current: string; replaced: Set<string>; returns: number[]; refusedUntil: number; lastAt: number }
@@ -43,6 +45,7 @@ export function createClones(): Clones {
   }
 
   return {
+    isRefused: (machineId, now = performance.now()) => now < (machines.get(machineId)?.refusedUntil ?? 0),
     isClone(machineId, bootId, now = performance.now()) {
       const runs = runsOf(machineId, bootId, now)
       runs.lastAt = now

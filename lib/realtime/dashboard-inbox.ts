@@ -22,6 +22,9 @@ const turnBytes = 4 * 1024 * 1024
 const laneEnvelopes = 1_024
 const laneBytes = 8 * 1024 * 1024
 
+/** Complaints remembered as said. */
+const mostTold = 10_000
+
 type Sender = { orgId: string; machineId: string }
 /** Puts a return frame of the control plane's own machine on its way to one of the organization's. */
 type GiveReturned = (to: Sender, batch: ReturnBatch) => Promise<void>
@@ -44,6 +47,7 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
   const lanes = new Map<string, Lane>()
   const turns: Lane[] = []
   const workers = new Set<Promise<void>>()
+  const told = new Set<string>()
   /** Counted down in the moment in which a worker finds nothing: its promise ends only later. */
   let working = 0
   let isClosed = false
@@ -66,6 +70,7 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
       const envelopes = cut(lane)
       try {
         const received = await receiveEnvelopes(db, lane.sender, envelopes)
+        if (received.unread !== undefined) complain(lane.sender, received.unread)
         await answer(lane.sender, received)
       } catch (error) {
         // Nothing was acknowledged: the sender's own clock brings them again.
@@ -78,7 +83,16 @@ export function createDashboardInbox({ db, log, give }: Options): DashboardInbox
     working--
   }
 
-  async function answer(sender: Sender, { hasInbox, hasChannel, ...batch }: Received): Promise<void> {
+  /** Once for each machine and reason: it comes again until it can be read. */
+  function complain({ machineId }: Sender, why: string): void {
+    const complaint = `${machineId} ${why}`
+    if (told.has(complaint)) return
+    if (told.size >= mostTold) told.clear()
+    told.add(complaint)
+    log.warn({ machine: machineId, why }, 'a message for people was not taken; it comes again')
+  }
+
+  async function answer(sender: Sender, { hasInbox, hasChannel, unread: _, ...batch }: Received): Promise<void> {
     if (hasInbox || hasChannel)
       publish('hint', { orgId: sender.orgId, kinds: hasChannel ? ['inbox', 'channels'] : ['inbox'] })
     await give(sender, batch)

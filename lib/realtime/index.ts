@@ -81,7 +81,7 @@ export async function startRealtime({
     },
     onError: (error, orgId) => log.error({ err: error, org: orgId }, 'roster not read'),
   })
-  const traces = createTraceWriter(db)
+  const traces = createTraceWriter({ db, log })
   const relay = createRelay({ db, log, directories, sessions })
   const ending = new Set<Promise<void>>()
   const openOne = createBatcher((facts: SessionFacts[]) => openSessions(db, facts))

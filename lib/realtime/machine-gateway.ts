@@ -91,13 +91,15 @@ const unsupported = (v: number): DomainError => {
 }
 
 async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
-  const { db, node, sessions, directories } = gateway
+  const { db, log, node, sessions, directories } = gateway
   const { latencyMs, proof } = await proveMachine(socket, db)
   socket.data.publicKey = proof.publicKey
   const { actor, bootId, version, address } = socket.data
   const { machineId, orgId } = actor
   if (gateway.clones.isClone(machineId, bootId)) {
-    sessions.get(machineId)?.end(cloned)
+    const other = sessions.get(machineId)
+    if (other) log.warn({ org: orgId, machine: machineId }, 'one home is in use on two computers; both are stopped')
+    other?.end(cloned)
     throw new DomainError(cloned.code, cloned.message)
   }
   const id = assertOpened(await gateway.openSession({ orgId, machineId, bootId, node, address, version, latencyMs }))
@@ -115,6 +117,8 @@ async function begin(socket: MachineSocket, gateway: Gateway): Promise<void> {
   const person = directory.machine(machineId)
   if (!socket.connected) return
   if (!person) throw new DomainError('KEY_REVOKED', 'This machine was revoked. To link it again, run: agent-relay link')
+  // Found while this one was on its way in.
+  if (gateway.clones.isRefused(machineId)) throw new DomainError(cloned.code, cloned.message)
   sessions.get(machineId)?.end(replaced)
   sessions.set(machineId, session)
   listenTo(session, gateway)
@@ -141,14 +145,19 @@ async function takeWord(
   let hasChanged = false
   if (rosterVersion && rosterVersion > roster.version) {
     const fields = { org: orgId, machine: machineId, seen: rosterVersion, ours: roster.version }
-    hasChanged = await jumpAbove(db, orgId, rosterVersion)
-    log.warn(
-      fields,
-      hasChanged
-        ? 'a machine has seen a newer roster than the database knows, which was restored from a backup then: versions go on above it; revoke again what was revoked since'
-        : 'a machine says that it has seen a much newer roster than the database knows; it will not believe this one',
-    )
-    if (hasChanged) publish('roster', { orgId })
+    const outcome = await jumpAbove(db, orgId, rosterVersion)
+    hasChanged = outcome !== 'refused'
+    if (outcome === 'jumped') {
+      log.warn(
+        fields,
+        'a machine has seen a newer roster than the database knows, which was restored from a backup then: versions go on above it; revoke again what was revoked since',
+      )
+      publish('roster', { orgId })
+    } else if (outcome === 'refused')
+      log.warn(
+        fields,
+        'a machine says that it has seen a much newer roster than the database knows; it will not believe this one',
+      )
   }
   if (seals.length === 0 || JSON.stringify(seals) === JSON.stringify(machine(machineId)?.seals)) return hasChanged
   await putSeals(ctx, seals)

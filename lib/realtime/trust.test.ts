@@ -222,6 +222,15 @@ test('a machine that has seen a newer roster than a restored database is not loc
   expect(warnings).toEqual([])
 })
 
+test('all machines that come back to a restored database at once get in, and it is said once', async () => {
+  const machines = await Promise.all([link(), link(), link(), link()])
+  const seen = (await version()) + 500
+  const clients = await Promise.all(machines.map((machine) => connect(machine, { says: { rosterVersion: seen } })))
+  for (const client of clients) expect(client.roster.version).toBeGreaterThan(seen)
+  expect(warnings.filter(({ message }) => /restored from a backup/.test(message))).toHaveLength(1)
+  expect(warnings).toHaveLength(1)
+})
+
 test('no machine drives the version to the end of the numbers', async () => {
   const machine = await link()
   const before = await version()

@@ -4,17 +4,20 @@
  */
 import type { z } from 'zod'
 import { getActor, requestFacts } from '#lib/auth/actor.ts'
+import { assertProved, type Prover } from '#lib/auth/machine-proof.ts'
 import { isSameOrigin } from '#lib/auth/origin.ts'
 import { DomainError, isDomainError, isOutage, statusOf, toWireError } from '#lib/errors.ts'
 import { getLog } from '#lib/log.ts'
 import { type Ctx, createCtx, type MachineActor, type SystemActor, type UserActor } from '#lib/services/context.ts'
-import { readJson } from './read-json.ts'
+import { assertJson, parseJson, readBytes } from './read-json.ts'
 
 type Who = {
   /** Nobody needs to be known yet. */
   anyone: SystemActor
   /** A machine key. */
-  machine: MachineActor
+  machine: MachineActor & { publicKey: string | null }
+  /** The same, and the request is proved by the machine's identity: Agent-Relay-Proof. */
+  proved: MachineActor & { publicKey: string | null }
   /** A browser session, from our own pages. */
   person: UserActor
   either: MachineActor | UserActor
@@ -25,6 +28,8 @@ type Frame<W extends keyof Who, I> = {
   /** Reads the JSON body; without it the body is not read. */
   body?: z.ZodType<I>
   maxBytes?: number
+  /** Of a proved request: who says that it is, by its checked input. The machine of the key by default. */
+  by?: (input: I) => Prover
   /** Of a success. */
   status?: number
 }
@@ -45,7 +50,13 @@ export function endpoint<W extends keyof Who, I = undefined>(frame: Frame<W, I>,
     try {
       const actor = await identify(frame.who, request)
       const params = await context.params
-      const input = frame.body ? await readJson(request, frame.body, frame.maxBytes) : (undefined as I)
+      if (frame.body) assertJson(request)
+      const bytes = frame.body || frame.who === 'proved' ? await readBytes(request, frame.maxBytes) : Buffer.alloc(0)
+      const input = frame.body ? parseJson(bytes, frame.body) : (undefined as I)
+      if (frame.who === 'proved') {
+        const { machineId, publicKey } = actor as Who['proved']
+        assertProved(request, { body: bytes, keyOf: machineId, by: frame.by?.(input) ?? { machineId, publicKey } })
+      }
       const value = await handler({ ctx: createCtx(actor, facts), input, params, request })
       return value instanceof Response ? value : json(value, frame.status ?? 200)
     } catch (error) {
@@ -63,7 +74,8 @@ export const json = (value: unknown, status: number): Response =>
 async function identify<W extends keyof Who>(who: W, request: Request): Promise<Who[W]> {
   if (who === 'anyone') return { kind: 'system', label: 'anyone' } as Who[W]
   const actor = await getActor(request.headers)
-  const isWanted = actor && (who === 'either' || (who === 'machine') === (actor.kind === 'machine'))
+  const isForMachine = who === 'machine' || who === 'proved'
+  const isWanted = actor && (who === 'either' || isForMachine === (actor.kind === 'machine'))
   if (!isWanted)
     throw new DomainError(
       'UNAUTHENTICATED',

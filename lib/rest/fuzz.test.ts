@@ -17,6 +17,7 @@ import { enterRequest } from '#lib/http/request-context.ts'
 import { createLog } from '#lib/log.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { createGoldenOrg, type GoldenOrg } from '#lib/testing/golden.ts'
+import { provedHeaders } from '#lib/testing/http-proof.ts'
 import { startGateway, type TestGateway } from '#lib/testing/machines.ts'
 import { postAgent } from './agents.ts'
 import { postDaemonHeartbeat, postDaemonRegister } from './daemons.ts'
@@ -92,15 +93,25 @@ async function serve(route: Route, incoming: IncomingMessage): Promise<Response>
   return route(request, { params: Promise.resolve({ org: 'acme' }) })
 }
 
+/** Whoever registers says of whom it is the word. */
+function machineIdIn(path: string, body: string | Uint8Array): string {
+  if (path !== routes['daemons.register']?.[0]) return org.alice.id
+  try {
+    return String(JSON.parse(String(body)).machineId ?? '')
+  } catch {
+    return ''
+  }
+}
+
 let address = 0
-async function post(path: string, body: BodyInit, headers: Record<string, string> = {}) {
+async function post(path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
   // Limits per address are other tests' matter.
   const forwarded = `198.51.${(address >> 8) & 255}.${address++ & 255}`
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      authorization: `Bearer ${org.alice.key}`,
+      ...provedHeaders(org.alice, { method: 'POST', path, body }, { machineId: machineIdIn(path, body) }),
       'x-forwarded-for': forwarded,
       ...headers,
     },

@@ -6,7 +6,8 @@ import { makeMachineKey } from '#lib/auth/machine-key.ts'
 import { openSession } from '#lib/auth/session.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { createGoldenOrg, type GoldenOrg, timeless, wireOf } from '#lib/testing/golden.ts'
-import { startGateway, type TestGateway } from '#lib/testing/machines.ts'
+import { provedHeaders } from '#lib/testing/http-proof.ts'
+import { type LinkedMachine, startGateway, type TestGateway } from '#lib/testing/machines.ts'
 import { postAgent } from './agents.ts'
 import { postDaemonHeartbeat, postDaemonRegister } from './daemons.ts'
 import { postLinkApprove, postLinkPoll, postLinkStart } from './link.ts'
@@ -31,11 +32,19 @@ afterAll(async () => {
   await database.drop()
 })
 
+type Call = { body?: unknown; headers?: Record<string, string>; as?: LinkedMachine; machineId?: string }
+
 /** The answer of a handler, which is exactly of the form that `schema` names. */
-async function call(route: Route, form: Body, { body, headers }: { body?: unknown; headers?: Record<string, string> }) {
+async function call(route: Route, form: Body, { body, headers, as, machineId = as?.id ?? '' }: Call) {
+  const method = body === undefined ? 'GET' : 'POST'
+  const asked = { method, path: '/api/x', ...(body !== undefined && { body: wireOf(body) }) }
   const request = new Request('http://localhost:3000/api/x', {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.9', ...headers },
+    method,
+    headers: {
+      ...{ 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.9' },
+      ...(as && provedHeaders(as, asked, { machineId })),
+      ...headers,
+    },
     ...(body !== undefined && { body: wireOf(body) }),
   })
   const text = await (await route(request, { params: Promise.resolve({ org: org.slug }) })).text()
@@ -68,14 +77,13 @@ test('a link from its start to its key', async () => {
 })
 
 test('a machine registers, beats, claims, relays, fetches and acknowledges', async () => {
-  const headers = bearer(org.alice.key)
-  for (const kind of ['minimal', 'options'])
-    await call(postDaemonRegister, 'daemons.register.answer', {
-      headers,
-      body: golden(`http/daemons.register.${kind}`),
-    })
+  const [as, headers] = [org.alice, bearer(org.alice.key)]
+  for (const kind of ['minimal', 'options']) {
+    const body = golden(`http/daemons.register.${kind}`)
+    await call(postDaemonRegister, 'daemons.register.answer', { as, body, machineId: body.machineId ?? '' })
+  }
   const beat = await call(postDaemonHeartbeat, 'daemons.heartbeat.answer', {
-    headers,
+    as,
     body: golden('http/daemons.heartbeat.usual'),
   })
   expect(timeless(beat)).toEqual(timeless(golden('http/daemons.heartbeat.answer.usual')))
@@ -84,24 +92,23 @@ test('a machine registers, beats, claims, relays, fetches and acknowledges', asy
     golden('http/agents.register.answer.usual'),
   )
   const batch = golden('http/messages.relay.usual')
-  expect(await call(postRelay, 'messages.relay.answer', { headers, body: batch })).toEqual(
+  expect(await call(postRelay, 'messages.relay.answer', { as, body: batch })).toEqual(
     golden('http/messages.relay.answer.usual'),
   )
-  const fromBob = bearer(org.bob.key)
   const { bob } = org
   await database.db.machine.update({ where: { id: bob.id }, data: { publicKey: bob.identity.publicKey } })
-  const page = await call(getPending, 'messages.pending.answer', { headers: fromBob })
+  const page = await call(getPending, 'messages.pending.answer', { as: bob })
   const age = ({ ttlMs: _, ...rest }: { ttlMs: number }) => rest
   expect(page.envelopes.map(age)).toEqual(batch.envelopes.map(age))
   expect(page.next).toEqual(expect.any(String))
   const ack = golden('http/messages.ack.usual')
-  expect(await call(postAck, 'messages.ack.answer', { headers: fromBob, body: ack })).toEqual(
+  expect(await call(postAck, 'messages.ack.answer', { as: bob, body: ack })).toEqual(
     golden('http/messages.ack.answer.done'),
   )
-  expect(await call(getPending, 'messages.pending.answer', { headers: fromBob })).toEqual(
+  expect(await call(getPending, 'messages.pending.answer', { as: bob })).toEqual(
     golden('http/messages.pending.answer.empty'),
   )
-  const back = await call(getPending, 'messages.pending.answer', { headers })
+  const back = await call(getPending, 'messages.pending.answer', { as })
   expect(back.returned).toMatchObject([
     { from: bob.id, batch: { acks: ack.acks, gaps: ack.gaps, receipts: ack.receipts, heard: ack.heard } },
   ])
@@ -112,12 +119,14 @@ test('every refusal is a golden error', async () => {
     await call(getPending, 'error', {}),
     await call(getPending, 'error', { headers: bearer('ar_live_x') }),
     await call(getPending, 'error', { headers: bearer(makeMachineKey().key) }),
-    await call(postRelay, 'error', { headers: bearer(org.alice.key), body: { envelopes: [] } }),
+    await call(postRelay, 'error', { as: org.alice, body: { envelopes: [] } }),
+    await call(getPending, 'error', { headers: bearer(org.alice.key) }),
   ]
   expect(refusals.map((one) => HttpError.parse(one).error.code)).toEqual([
     'UNAUTHENTICATED',
     'KEY_INVALID',
     'KEY_REVOKED',
     'BAD_REQUEST',
+    'IDENTITY_MISMATCH',
   ])
 })

@@ -11,7 +11,7 @@ import { endpoint } from './endpoint.ts'
 const batchBytes = 6 * 1024 * 1024
 
 export const postRelay = endpoint(
-  { who: 'machine', body: RelayBatch, maxBytes: batchBytes },
+  { who: 'proved', body: RelayBatch, maxBytes: batchBytes },
   async ({ ctx, input }) => ({ results: await relayDoor().relay(ctx.actor, input.envelopes) }),
 )
 
@@ -24,7 +24,7 @@ const Page = z.object({
  * What waits for this machine, oldest first. Envelopes leave by their acknowledgement; return frames by naming their ids in
  * `read`. `next` continues after this page, null when it was the last.
  */
-export const getPending = endpoint({ who: 'machine' }, async ({ ctx, request }): Promise<PendingResponse> => {
+export const getPending = endpoint({ who: 'proved' }, async ({ ctx, request }): Promise<PendingResponse> => {
   const query = Page.safeParse(Object.fromEntries(new URL(request.url).searchParams))
   if (!query.success)
     throw new DomainError('BAD_REQUEST', `after is an id of a former page and limit a number from 1 to ${MAIL_PAGE}.`)
@@ -36,7 +36,7 @@ export const getPending = endpoint({ who: 'machine' }, async ({ ctx, request }):
   }
 })
 
-export const postAck = endpoint({ who: 'machine', body: AckRequest, maxBytes: 1024 * 1024 }, async ({ ctx, input }) => {
+export const postAck = endpoint({ who: 'proved', body: AckRequest, maxBytes: 1024 * 1024 }, async ({ ctx, input }) => {
   const { acks = [], gaps = [], receipts = [], heard = [], read } = input
   await relayDoor().giveBack(ctx.actor, { acks, gaps, receipts, heard })
   await deleteReturns(ctx.db, ctx.actor.machineId, read)

@@ -3,11 +3,8 @@ import { DomainError } from '#lib/errors.ts'
 
 const usualBytes = 64 * 1024
 
-/**
- * The checked JSON body; stops reading where it becomes too long, whatever its headers promise.
- * @throws DomainError BAD_REQUEST naming the field, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
- */
-export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxBytes = usualBytes): Promise<T> {
+/** @throws DomainError UNSUPPORTED_MEDIA_TYPE for a body that says that it is something else than JSON */
+export function assertJson(request: Request): void {
   // A client that names none is believed; one that names another sends something else, or a form of a foreign page.
   const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== undefined && type !== '' && !/^application\/([\w.-]+\+)?json$/.test(type))
@@ -15,6 +12,13 @@ export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxByt
       'UNSUPPORTED_MEDIA_TYPE',
       `The body came as ${type.slice(0, 60)}: send JSON with Content-Type: application/json.`,
     )
+}
+
+/**
+ * The body's bytes; stops reading where it becomes too long, whatever its headers promise.
+ * @throws DomainError BAD_REQUEST, TOO_LARGE
+ */
+export async function readBytes(request: Request, maxBytes = usualBytes): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let size = 0
   try {
@@ -28,9 +32,14 @@ export async function readJson<T>(request: Request, schema: z.ZodType<T>, maxByt
     // Whoever asked is gone; nobody reads this, and it is no defect of ours.
     throw new DomainError('BAD_REQUEST', 'The body ended before its length: send all of it.', { cause })
   }
+  return Buffer.concat(chunks)
+}
+
+/** The checked JSON. @throws DomainError BAD_REQUEST naming the field */
+export function parseJson<T>(bytes: Buffer, schema: z.ZodType<T>): T {
   let value: unknown
   try {
-    value = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+    value = JSON.parse(bytes.toString('utf8'))
   } catch (cause) {
     throw new DomainError('BAD_REQUEST', 'The body is not JSON: send an object with Content-Type application/json.', {
       cause,

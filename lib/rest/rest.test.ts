@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSession } from '#lib/auth/session.ts'
 import type { UserActor } from '#lib/services/context.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
+import { type Changed, provedHeaders } from '#lib/testing/http-proof.ts'
 import {
   envelopeOf,
+  type Identity,
   type LinkedMachine,
   linkMachine,
   makeIdentity,
@@ -46,15 +48,22 @@ type Call = {
   body?: unknown
   method?: string
   headers?: Record<string, string>
+  /** Sends its key and its proof. */
+  as?: LinkedMachine
+  /** Of the proof. */
+  changed?: Changed
   params?: Record<string, string>
   query?: string
 }
 
-async function call<T>(route: Route, { body, method, headers = {}, params = {}, query = '' }: Call = {}) {
+async function call<T>(route: Route, { body, headers = {}, params = {}, query = '', as, ...rest }: Call = {}) {
+  const { method = body === undefined ? 'GET' : 'POST', changed } = rest
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+  const proof = as && provedHeaders(as, { method, path: `/api/x${query}`, ...(text && { body: text }) }, changed)
   const request = new Request(`http://localhost:3000/api/x${query}`, {
-    method: method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.7', ...headers },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    method,
+    headers: { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.7', ...proof, ...headers },
+    ...(text !== undefined && { body: text }),
   })
   const response = await route(request, { params: Promise.resolve(params) })
   return { status: response.status, body: (await response.json()) as T }
@@ -62,7 +71,14 @@ async function call<T>(route: Route, { body, method, headers = {}, params = {}, 
 
 const bearer = (machine: { key: string }) => ({ authorization: `Bearer ${machine.key}` })
 const fromPage = (value: string) => ({ cookie: value, origin: 'http://localhost:3000' })
-const newMachine = (name: string): Promise<LinkedMachine> => linkMachine(database.db, owner, org.id, name)
+const unbound = (name: string): Promise<LinkedMachine> => linkMachine(database.db, owner, org.id, name)
+/** A machine whose identity is bound, as after linking in a browser. */
+async function newMachine(name: string): Promise<LinkedMachine> {
+  const machine = await unbound(name)
+  const { publicKey } = machine.identity
+  await database.db.machine.update({ where: { id: machine.id }, data: { publicKey } })
+  return machine
+}
 type Failure = { error: { code: string; message: string; details?: Record<string, unknown>; requestId: string } }
 
 describe('link', () => {
@@ -144,23 +160,26 @@ describe('link', () => {
 
 describe('daemons', () => {
   test('a headless key binds one identity, and leaves by itself', async () => {
-    const machine = await newMachine('ci')
+    const machine = await unbound('ci')
     const facts = { machineName: 'whatever', platform: 'linux', version: '0.1.0' }
-    const register = (publicKey: string) =>
-      call(postDaemonRegister, { headers: bearer(machine), body: { ...facts, publicKey } })
-    const first = await register(machine.identity.publicKey)
+    const register = (identity: Identity) =>
+      call(postDaemonRegister, {
+        ...{ as: machine, changed: { machineId: '', signer: identity } },
+        body: { ...facts, publicKey: identity.publicKey },
+      })
+    const first = await register(machine.identity)
     expect(RegisterResponse.parse(first.body)).toMatchObject({
       daemonId: machine.id,
       machine: { name: 'ci' },
       person: 'olga',
     })
-    expect((await register(machine.identity.publicKey)).status).toBe(200)
-    expect(await register(makeIdentity().publicKey)).toMatchObject({
+    expect((await register(machine.identity)).status).toBe(200)
+    expect(await register(makeIdentity())).toMatchObject({
       status: 403,
       body: { error: { code: 'IDENTITY_MISMATCH' } },
     })
-    expect(await call(deleteDaemonSelf, { headers: bearer(machine), method: 'DELETE' })).toMatchObject({ status: 200 })
-    expect(await register(machine.identity.publicKey)).toMatchObject({
+    expect(await call(deleteDaemonSelf, { as: machine, method: 'DELETE' })).toMatchObject({ status: 200 })
+    expect(await register(machine.identity)).toMatchObject({
       status: 401,
       body: { error: { code: 'KEY_REVOKED' } },
     })
@@ -172,8 +191,11 @@ describe('daemons', () => {
       data: { orgId: org.id, userId: leaver.userId, role: 'admin' },
     })
     const machine = await linkMachine(database.db, leaver, org.id, 'lea-mbp')
-    const beat = () =>
-      call(postDaemonHeartbeat, { headers: bearer(machine), body: { bootId: crypto.randomUUID(), version: '1' } })
+    await database.db.machine.update({
+      where: { id: machine.id },
+      data: { publicKey: machine.identity.publicKey },
+    })
+    const beat = () => call(postDaemonHeartbeat, { as: machine, body: { bootId: crypto.randomUUID(), version: '1' } })
     expect((await beat()).status).toBe(200)
     await database.db.membership.delete({ where: { id: membership.id } })
     expect(await beat()).toMatchObject({ status: 401, body: { error: { code: 'KEY_REVOKED' } } })
@@ -182,7 +204,7 @@ describe('daemons', () => {
   test('a machine without a socket holds its lease by heartbeats', async () => {
     const machine = await newMachine('walled')
     const body = { bootId: crypto.randomUUID(), version: '0.1.0' }
-    const beat = () => call(postDaemonHeartbeat, { headers: bearer(machine), body })
+    const beat = () => call(postDaemonHeartbeat, { as: machine, body })
     expect(await beat()).toMatchObject({ status: 200, body: { nextInMs: 30_000 } })
     await beat()
     expect(await database.db.machineSession.count({ where: { machineId: machine.id } })).toBe(1)
@@ -194,7 +216,7 @@ describe('agents', () => {
 
   test('a name is registered, listed, located and freed; a second machine hears who holds it', async () => {
     const [one, two] = [await newMachine('one'), await newMachine('two')]
-    await call(postDaemonHeartbeat, { headers: bearer(one), body: { bootId: crypto.randomUUID(), version: '1' } })
+    await call(postDaemonHeartbeat, { as: one, body: { bootId: crypto.randomUUID(), version: '1' } })
     const register = (machine: LinkedMachine) =>
       call<Failure>(postAgent, { ...agentsOf('acme'), headers: bearer(machine), body: { name: 'Alice', model: 'm1' } })
     expect(await register(one)).toMatchObject({ status: 201, body: { name: 'Alice', epoch: 1, daemonId: one.id } })
@@ -277,22 +299,22 @@ describe('messages over HTTP', () => {
     await call(postAgent, { params: { org: 'acme' }, headers: bearer(ann), body: { name: 'Ann' } })
     const from = { machine: ann, agent: 'Ann', epoch: 1 }
     const sent = [0, 1, 2].map((seq) => envelopeOf(from, { machine: ben.id, agent: 'Ben' }, seq))
-    const answer = await call<{ results: object[] }>(postRelay, { headers: bearer(ann), body: { envelopes: sent } })
+    const answer = await call<{ results: object[] }>(postRelay, { as: ann, body: { envelopes: sent } })
     expect(answer.body.results).toEqual(sent.map(({ id }) => ({ id, state: 'stored' })))
     type Pending = { envelopes: { id: string }[]; returned: { id: string }[]; next: string | null }
     const pending = async (machine: LinkedMachine, query = '') =>
-      (await call<Pending>(getPending, { headers: bearer(machine), query })).body
+      (await call<Pending>(getPending, { as: machine, query })).body
     const page = await pending(ben, '?limit=2')
     expect(page.envelopes.map(({ id }) => id)).toEqual(sent.slice(0, 2).map(({ id }) => id))
     expect((await pending(ben, `?after=${page.next}`)).envelopes.map(({ id }) => id)).toEqual([sent[2]?.id])
     const ack = { stream: 'Ann>Ben', outboxEpoch: 'e1', upTo: 2, to: ann.id }
-    expect(await call(postAck, { headers: bearer(ben), body: { acks: [ack] } })).toMatchObject({ status: 200 })
+    expect(await call(postAck, { as: ben, body: { acks: [ack] } })).toMatchObject({ status: 200 })
     expect(await pending(ben)).toEqual({ envelopes: [], returned: [], next: null })
     const back = await pending(ann)
     expect(back.returned).toEqual([
       { id: expect.any(String), from: ben.id, batch: { acks: [ack], gaps: [], receipts: [] } },
     ])
-    await call(postAck, { headers: bearer(ann), body: { read: back.returned.map(({ id }) => id) } })
+    await call(postAck, { as: ann, body: { read: back.returned.map(({ id }) => id) } })
     expect((await pending(ann)).returned).toEqual([])
   })
 })

@@ -26,6 +26,8 @@ import {
 } from '@agent-relay/protocol'
 import { type KeyPair, newKeyPair, readSigned, signText } from '@agent-relay/protocol/crypto'
 import { io, type Socket } from 'socket.io-client'
+import { serveReflection } from '#lib/http/reflection.ts'
+import { paths } from '#lib/paths.ts'
 import { type Realtime, startRealtime } from '#lib/realtime/index.ts'
 import type { Log } from '#lib/realtime/log.ts'
 import type { Db, UserActor } from '#lib/services/context.ts'
@@ -76,7 +78,10 @@ export async function startGateway(
   db: Db,
   { port = 0, log = testLog, ...options }: GatewayOptions = {},
 ): Promise<TestGateway> {
-  const http: Server = createServer((_, response) => response.writeHead(404).end())
+  const http: Server = createServer((request, response) => {
+    if (request.url === paths.api.reflect()) serveReflection(request, response)
+    else response.writeHead(404).end()
+  })
   const realtime = await startRealtime({ httpServer: http, log, db, ...options })
   http.listen(port, '127.0.0.1')
   await once(http, 'listening')

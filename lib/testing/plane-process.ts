@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { env } from '#lib/env.ts'
 import { closable } from '#lib/http/close-server.ts'
 import { listen } from '#lib/http/listen.ts'
+import { serveReflection } from '#lib/http/reflection.ts'
 import { getLog } from '#lib/log.ts'
 import { paths } from '#lib/paths.ts'
 import { POINTS } from '#lib/points.ts'
@@ -20,6 +21,7 @@ const log = getLog()
 if (process.env.GATED === '1') await once(process, 'message')
 const http = createServer(async (request, response) => {
   if (request.url?.startsWith(`${paths.api.socket()}/`)) return
+  if (request.url === paths.api.reflect()) return serveReflection(request, response)
   if (request.url !== paths.api.ready()) return void response.writeHead(404).end()
   const readiness = await checkReadiness()
   response.writeHead(readiness.ready ? 200 : 503).end(JSON.stringify(readiness))

@@ -35,6 +35,7 @@ const ofOrg: Record<string, (api: Api, org: string) => Promise<unknown>> = {
   'machines.list': (api, org) => api.machines.list({ org }),
   'machines.createKey': (api, org) => api.machines.createKey({ org, name: 'ci' }),
   'machines.revoke': (api, org) => api.machines.revoke({ org, machineId: absent }),
+  'network.get': (api, org) => api.network.get({ org }),
   'messages.list': (api, org) => api.messages.list({ org, q: 'a', since: 0 }),
   'messages.get': (api, org) => api.messages.get({ org, id: absent }),
   'inbox.list': (api, org) => api.inbox.list({ org }),
@@ -107,6 +108,7 @@ test('the outputs are the shapes that the pages were promised', () => {
   expectTypeOf<Out['overview']['get']>().toEqualTypeOf<views.OverviewView>()
   expectTypeOf<Out['agents']['list']>().toEqualTypeOf<views.AgentRow[]>()
   expectTypeOf<Out['machines']['list']>().toEqualTypeOf<views.MachineRow[]>()
+  expectTypeOf<Out['network']['get']>().toEqualTypeOf<views.NetworkView>()
   expectTypeOf<Out['machines']['createKey']>().toEqualTypeOf<views.NewMachineKey>()
   expectTypeOf<Out['messages']['list']>().toEqualTypeOf<views.MessagePage>()
   expectTypeOf<Out['messages']['get']>().toEqualTypeOf<views.MessageDetail>()

@@ -6,6 +6,7 @@ import { linkRouter } from './routers/link.ts'
 import { machinesRouter } from './routers/machines.ts'
 import { meRouter } from './routers/me.ts'
 import { messagesRouter } from './routers/messages.ts'
+import { networkRouter } from './routers/network.ts'
 import { orgsRouter } from './routers/orgs.ts'
 import { overviewRouter } from './routers/overview.ts'
 
@@ -15,6 +16,7 @@ export const appRouter = router({
   overview: overviewRouter,
   agents: agentsRouter,
   machines: machinesRouter,
+  network: networkRouter,
   messages: messagesRouter,
   inbox: inboxRouter,
   channels: channelsRouter,

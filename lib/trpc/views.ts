@@ -2,7 +2,7 @@
  * What the pages get: the shapes that tRPC procedures return. Dates are ms since 1970, so that they travel and compare as numbers.
  * Services build them; components import the types only.
  */
-import type { AgentStatus, DeliveryPath, DeliveryState, Hop } from '@agent-relay/protocol'
+import type { AgentStatus, CandidateKind, DeliveryPath, DeliveryState, Hop, LinkState } from '@agent-relay/protocol'
 import type { Plan } from '../access/plans.ts'
 import type { Role } from '../access/roles.ts'
 
@@ -26,13 +26,17 @@ export type OrgCounts = {
   unread: number
 }
 
-export type OrgView = OrgSummary & {
-  counts: OrgCounts
-  /** What the plan counts: all held names but one person's on each machine. */
-  agentsUsed: number
-  createdAt: number
-  members: number
-}
+/** `archiveSince`: ms since 1970; null while no bodies are archived. */
+export type OrgArchive = { archiveSince: number | null }
+
+export type OrgView = OrgSummary &
+  OrgArchive & {
+    counts: OrgCounts
+    /** What the plan counts: all held names but one person's on each machine. */
+    agentsUsed: number
+    createdAt: number
+    members: number
+  }
 
 export type AgentRow = {
   name: string
@@ -74,6 +78,40 @@ export type MachineRow = {
   canRevoke: boolean
 }
 
+/** What one machine says of its link to another. */
+export type LinkEnd = {
+  state: LinkState
+  kind: CandidateKind | null
+  latencyMs: number | null
+  /** Why it goes this way, in its own words. */
+  why: string
+  since: number
+  updatedAt: number
+}
+
+/** How two machines that talk are linked, by the better informed of both. */
+export type LinkRow = {
+  id: string
+  /** By name. */
+  a: { id: string; name: string }
+  b: { id: string; name: string }
+  /** `suspect` also while the two do not agree; `down`: one of them is not there. */
+  state: LinkState | 'down'
+  /** Of a direct link: by which kind of address. */
+  kind: CandidateKind | null
+  latencyMs: number | null
+  /** By relay nothing was measured: it is the sum of both ways to the control plane. */
+  isEstimate: boolean
+  since: number | null
+  /** The other end says nothing, or something else. */
+  isOneSided: boolean
+  why: string
+  /** As `a` and as `b` said last; null for one that has not said anything. */
+  ends: [LinkEnd | null, LinkEnd | null]
+}
+
+export type NetworkView = { machines: MachineRow[]; links: LinkRow[] }
+
 export type MessageRow = {
   id: string
   from: string
@@ -91,7 +129,8 @@ export type MessageRow = {
   updatedAt: number
 }
 
-export type MessageDetail = MessageRow & { hops: Hop[] }
+/** `body`: as the archive has it; null when it has none. */
+export type MessageDetail = MessageRow & { hops: Hop[]; body: string | null }
 
 export type MessagePage = {
   rows: MessageRow[]
@@ -210,10 +249,12 @@ export type NewMachineKey = { key: string; machine: { id: string; name: string }
  * Procedures of the app router (input → output):
  *   me.get: void → MeView
  *   orgs.create: { name, slug? } → OrgSummary          orgs.get: { org } → OrgView       orgs.update: { org, name } → OrgSummary
+ *   orgs.setArchive: { org, isOn } → OrgArchive
  *   overview.get: { org } → OverviewView
  *   agents.list: { org, q?, status? } → AgentRow[]
  *   machines.list: { org } → MachineRow[]              machines.createKey: { org, name } → NewMachineKey
  *   machines.revoke: { org, machineId } → { done: true }
+ *   network.get: { org } → NetworkView
  *   messages.list: { org, cursor?, limit?, state?: 'all' | 'waiting' | 'failed', q?, since? } → MessagePage
  *   messages.get: { org, id } → MessageDetail
  *   inbox.list: { org } → ConversationRow[]            inbox.get: { org, key, cursor? } → ConversationPage

@@ -3,12 +3,12 @@
  * Frames travel in batches, one emit a tick, because one emit per message costs six times the throughput.
  */
 import { z } from 'zod'
-import { Envelope, isPlainEnvelope, MachineId, MessageId } from './envelope.ts'
+import { Envelope, isPlainEnvelope, MachineId, MessageId, Sealed } from './envelope.ts'
 import { WireError } from './errors.ts'
 import { LinkReport, ReachAnswer, ReachQuery, SignalIn, SignalOut } from './links.ts'
 import { AgentName, ChannelName, MachineName, Party, ProjectName } from './names.ts'
-import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
 import { prefixed } from './prefixed.ts'
+import { Ack, DeliveryPath, DeliveryState, Gap, Heard, Hop, Receipt } from './receipt.ts'
 import { AgentStatus, Roster, RosterDelta, Signed } from './roster.ts'
 import { PublicKey, SealKeys } from './seal-key.ts'
 import { CONTROL_VERSION, OLDEST_CONTROL_VERSION } from './versions.ts'
@@ -111,7 +111,7 @@ export const RelayResult = z.object({
 })
 export type RelayResult = z.infer<typeof RelayResult>
 
-/** Headers of one message and how far it came, for the dashboard; never the body. Reported by the sender's machine. */
+/** Headers of one message and how far it came, for the dashboard. Reported by the sender's machine. */
 export const TraceReport = z.object({
   id: MessageId,
   from: AgentName,
@@ -128,6 +128,8 @@ export const TraceReport = z.object({
   /** From queued to accepted, on the sender's monotonic clock. */
   tookMs: z.number().nonnegative().nullable(),
   hops: z.array(Hop).max(32),
+  /** The body, sealed to the organization's archive while that is on: protocol/crypto/seal.ts. Since version 3. */
+  sealed: Sealed.optional(),
 })
 export type TraceReport = z.infer<typeof TraceReport>
 

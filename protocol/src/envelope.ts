@@ -49,7 +49,10 @@ export const Sealed = z.object({
   by: SealKeyId,
   /** The recipient's. */
   to: SealKeyId,
-  data: z.string().regex(/^[A-Za-z0-9_-]*$/).min(39),
+  data: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]*$/)
+    .min(39),
 })
 export type Sealed = z.infer<typeof Sealed>
 

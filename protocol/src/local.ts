@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { ChannelHistory, ChannelHistoryQuery } from './control.ts'
 import { MAX_TTL_MS, MachineId, Message, MessageId } from './envelope.ts'
 import { ErrorCode } from './errors.ts'
+import { Candidate, CandidateKind, LinkState } from './links.ts'
 import { AgentName, Party, ProjectName } from './names.ts'
 import { DeliveryPath, DeliveryState, Hop } from './receipt.ts'
 import { AgentStatus } from './roster.ts'
@@ -92,6 +93,16 @@ export const Whoami = request('whoami', {})
 export const Status = request('status', {})
 export const Trace = request('trace', { message: MessageText })
 /**
+ * Asks another machine once whether it answers, by the way that messages take now, which also begins the search for a direct
+ * link. Answers after 5 s at the latest, also when nobody did.
+ */
+export const Ping = request('ping', {
+  /** An agent or a machine. */
+  name: z.string().min(1).max(64),
+})
+/** How this machine can be reached. The control plane and the router are asked anew: it takes up to 10 s. */
+export const Netcheck = request('netcheck', {})
+/**
  * Starts a program under this agent's name, hosted by the daemon; its output comes as `run.output` pushes. With `cols` and
  * `rows` it gets a pseudo-terminal of that size, without them plain pipes, byte for byte. The run ends with this
  * connection unless it is detached.
@@ -147,6 +158,8 @@ export const LocalRequest = z.discriminatedUnion('type', [
   Whoami,
   Status,
   Trace,
+  Ping,
+  Netcheck,
   Run,
   RunInput,
   RunAck,
@@ -239,6 +252,25 @@ export const ChannelView = z.object({
 })
 export type ChannelView = z.infer<typeof ChannelView>
 
+/** `192.168.1.23:41650`, `[2001:db8::20]:41650`. */
+const HostPort = z.string().max(300)
+
+/** How the way to another machine is now, as this machine sees it. */
+export const LinkView = z.object({
+  state: LinkState,
+  /** Of a direct link: by which kind of candidate. */
+  kind: CandidateKind.nullable(),
+  /** The other end of a direct link. */
+  remote: HostPort.nullable(),
+  /** Round trip of the last probe in ms. */
+  latencyMs: z.number().nonnegative().nullable(),
+  /** Why it goes this way, in words for a person. */
+  why: z.string().max(200),
+  /** ms since it is so. */
+  forMs: z.number().nonnegative(),
+})
+export type LinkView = z.infer<typeof LinkView>
+
 export const MachineView = z.object({
   id: MachineId,
   name: z.string(),
@@ -253,8 +285,29 @@ export const MachineView = z.object({
   sent: z.int().nonnegative(),
   received: z.int().nonnegative(),
   agents: z.array(z.string()),
+  /** Since version 3; absent for this machine itself, and where links are not known. */
+  link: LinkView.optional(),
+  /** Of `queued`: under way to it and not yet acknowledged. Since version 3. */
+  unacked: z.int().nonnegative().optional(),
 })
 export type MachineView = z.infer<typeof MachineView>
+
+/** Who can read what agents of other machines are sent from here. */
+export const SealingView = z.object({
+  /** `sealed`: the recipient's machine alone; `archived`: the organization's archive, too; `off`: nothing is sealed. */
+  mode: z.enum(['sealed', 'archived', 'off']),
+  /** Machines whose agent-relay is too old to open sealed messages: to them they go in the clear. */
+  unsealed: z.array(z.string()),
+})
+export type SealingView = z.infer<typeof SealingView>
+
+/** How old the last word of the control plane on who is in the organization is. */
+export const RosterView = z.object({
+  ageMs: z.number().nonnegative(),
+  /** `stale`: doubted; `expired`: too old for links between machines. */
+  state: z.enum(['fresh', 'stale', 'expired']),
+})
+export type RosterView = z.infer<typeof RosterView>
 
 export const StatusView = z.object({
   version: z.string(),
@@ -274,6 +327,9 @@ export const StatusView = z.object({
   failed: z.int().nonnegative(),
   /** One sentence each, ending with the next command. */
   health: z.array(z.string()),
+  /** Both since version 3; absent while this machine is not linked, or has not connected since it is. */
+  sealing: SealingView.optional(),
+  roster: RosterView.optional(),
 })
 export type StatusView = z.infer<typeof StatusView>
 
@@ -288,6 +344,63 @@ export const TraceView = z.object({
   hops: z.array(Hop),
 })
 export type TraceView = z.infer<typeof TraceView>
+
+export const PingView = z.object({
+  machine: z.string(),
+  /** The agent that was asked for, as registered; null when it was a machine. */
+  agent: z.string().nullable(),
+  /** By which path the answer came; null when none came in time. */
+  path: z.enum(['local', 'direct', 'relay']).nullable(),
+  /** Of a direct link. */
+  kind: CandidateKind.nullable(),
+  remote: HostPort.nullable(),
+  latencyMs: z.number().nonnegative().nullable(),
+  /** Whether the inbox there takes messages; null when nobody said. */
+  inbox: z.enum(['ok', 'full', 'broken']).nullable(),
+  /** The agent's status there; null for a machine, when nobody said, and when no such agent is registered there. */
+  status: AgentStatus.nullable(),
+  /** Why it went this way, or why no answer came, in words for a person. */
+  why: z.string().max(200),
+})
+export type PingView = z.infer<typeof PingView>
+
+const Address = z.string().max(64)
+
+/** How this machine can be reached by others, and by what. */
+export const NetcheckView = z.object({
+  control: z.object({
+    /** null while this machine is not linked. */
+    url: z.string().nullable(),
+    isReachable: z.boolean(),
+    latencyMs: z.number().nonnegative().nullable(),
+    /** Why it cannot be reached. */
+    reason: z.string().nullable(),
+  }),
+  /** Whether this machine makes direct links at all, and why not. */
+  direct: z.object({ isOn: z.boolean(), why: z.string().max(200) }),
+  /** Its own addresses, but for those that only it can use; empty when there is no network of that kind. */
+  ipv4: z.array(Address),
+  ipv6: z.array(Address),
+  /** From where the control plane sees this machine; null when a proxy hides it. */
+  seenAs: Address.nullable(),
+  /** On which port it takes links; null when it takes none. */
+  port: z.int().min(1).max(65_535).nullable(),
+  /** Whether somebody outside of its network has reached it there; null when that could not be tried. */
+  isReached: z.boolean().nullable(),
+  /** What the router was asked for: not asked, asked in vain, or it lets others in by `external`. */
+  mapping: z.object({
+    state: z.enum(['off', 'none', 'mapped']),
+    external: HostPort.nullable(),
+    why: z.string().max(200),
+  }),
+  /** Whether the router keeps ports, so that two machines behind two routers can meet; null when it could not be tried. */
+  punch: z.object({ isPossible: z.boolean().nullable(), why: z.string().max(200) }),
+  /** What others are told of how to reach it, the best first; `isReachable` as with `isReached`. */
+  candidates: z.array(Candidate.extend({ isReachable: z.boolean().nullable(), why: z.string().max(200) })),
+  /** What a person can do when machines elsewhere reach it by relay only; null otherwise. */
+  advice: z.string().nullable(),
+})
+export type NetcheckView = z.infer<typeof NetcheckView>
 
 /** The value of `ok`, by request. */
 export const localResults = {
@@ -322,6 +435,8 @@ export const localResults = {
   }),
   status: StatusView,
   trace: TraceView,
+  ping: PingView,
+  netcheck: NetcheckView,
   run: z.object({ name: z.string(), pid: z.int() }),
   'run.input': Done,
   'run.ack': Done,

@@ -76,9 +76,8 @@ export const handshakeText = ({ hello, welcome, dialerKey, listenerKey, binding 
     binding,
   ])
 
-/** A link is probed while it is used. */
-export const PeerPing = z.object({ n: z.int().nonnegative() })
-export const PeerPong = PeerPing
+/** A link is probed while it is used; the answer has the same number. */
+const Probe = z.object({ n: z.int().nonnegative() })
 /** The last word of a link; `why` is for the log. */
 export const PeerGoodbye = z.object({ why: z.string().max(200) })
 
@@ -86,8 +85,8 @@ export const PeerGoodbye = z.object({ why: z.string().max(200) })
 export const peerFrames = {
   PEER_ROUTE: RelayBatch,
   PEER_ACK: ReturnBatch,
-  PEER_PING: PeerPing,
-  PEER_PONG: PeerPong,
+  PEER_PING: Probe,
+  PEER_PONG: Probe,
   PEER_SIGNAL: z.object({ sealed: Sealed }),
   PEER_GOODBYE: PeerGoodbye,
 } as const satisfies Record<string, z.ZodType>

@@ -63,5 +63,5 @@ export const isKnownIn = (versions: readonly Version[], version: number, frame: 
 export const CONTROL_VERSION = 3
 export const OLDEST_CONTROL_VERSION = 1
 /** The same of the local socket. */
-export const LOCAL_VERSION = 2
+export const LOCAL_VERSION = 3
 export const OLDEST_LOCAL_VERSION = 1

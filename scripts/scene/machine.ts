@@ -26,7 +26,7 @@ export type Machine = {
 
 export function makeMachine(folder: string, name: string): Machine {
   const home = path.join(folder, name)
-  const env = { ...process.env, AGENT_RELAY_HOME: home, NO_COLOR: '1' }
+  const env = { ...process.env, AGENT_RELAY_HOME: home, AGENT_RELAY_PORT_MAPPING: 'off', NO_COLOR: '1' }
 
   const start = (args: string[]): ChildProcess =>
     startChild(process.execPath, [cli, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })

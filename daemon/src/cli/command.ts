@@ -4,7 +4,7 @@ import type { Io } from './io.ts'
 export type Option =
   | { kind: 'flag'; help: string; short?: string }
   /** `placeholder` is what help shows for the value. */
-  | { kind: 'value'; placeholder: string; help: string }
+  | { kind: 'value'; placeholder: string; help: string; short?: string }
   /** `--wait` or `--wait=seen`: bare means `ifBare`. */
   | { kind: 'choice'; choices: readonly string[]; ifBare: string; help: string }
 

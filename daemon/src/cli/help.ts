@@ -45,9 +45,9 @@ export function commandHelp(command: Command): string {
 }
 
 function optionUsage(name: string, option: Option): string {
-  if (option.kind === 'value') return `--${name} ${option.placeholder}`
   if (option.kind === 'choice') return `--${name}[=${option.choices.join('|')}]`
-  return option.short ? `-${option.short}, --${name}` : `--${name}`
+  const words = option.short ? `-${option.short}, --${name}` : `--${name}`
+  return option.kind === 'value' ? `${words} ${option.placeholder}` : words
 }
 
 function table(rows: (string | undefined)[][]): string[] {

@@ -7,7 +7,7 @@ import { openBrowser } from '../home/browser.ts'
 import { type Link, readConfig, writeConfig } from '../home/config.ts'
 import { readEnvironment } from '../home/env.ts'
 import { openHome } from '../home/home.ts'
-import { ensureIdentity } from '../home/identity.ts'
+import { ensureIdentity, type Identity } from '../home/identity.ts'
 import { machineName, platformName, servedFrom } from '../home/machine.ts'
 import { version } from '../version.ts'
 import { afterLink } from './after-link.ts'
@@ -45,17 +45,18 @@ export const command = defineCommand({
     const url = controlOrigin(wantedUrl ?? known?.url ?? servedFrom(import.meta.filename) ?? DEFAULT_URL, {
       isInsecureAllowed,
     })
+    const identity = ensureIdentity(paths)
     const facts: MachineFacts = {
       machineName: machineName(options.name),
       platform: platformName(),
       version,
-      publicKey: ensureIdentity(paths).publicKey,
+      publicKey: identity.publicKey,
     }
     const key = await givenKey(options.key, environment.key, io)
     const link =
       key === undefined
         ? await linkInBrowser({ url, facts, org: options.org, canOpen: !options['no-open'] }, io)
-        : await linkWithKey(url, key, facts)
+        : await linkWithKey(url, { key, identity }, facts)
     writeConfig(paths, { v: 1, link: { ...link, ...(isInsecureAllowed && { isInsecure: true }) } })
     report(io, link, options.json === true)
     await afterLink(paths, io)
@@ -77,9 +78,10 @@ async function isAlive(known: Link, wanted: Wanted, io: Io): Promise<boolean> {
     (wanted.url !== undefined && controlOrigin(wanted.url, { isInsecureAllowed }) !== known.url) ||
     (wanted.org !== undefined && ![known.org.slug, known.org.id].includes(wanted.org))
   try {
-    const { publicKey } = ensureIdentity(openHome())
+    const identity = ensureIdentity(openHome())
+    const { publicKey } = identity
     const facts = { machineName: known.machine.name, platform: platformName(), version, publicKey }
-    await registerWithKey(known.url, known.key, facts)
+    await registerWithKey(known.url, { key: known.key, identity }, facts)
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     if (['KEY_REVOKED', 'KEY_INVALID', 'IDENTITY_MISMATCH'].includes(error.code)) {
@@ -120,9 +122,9 @@ async function readStdin(): Promise<string> {
   return text.trim()
 }
 
-async function linkWithKey(url: string, key: string, facts: MachineFacts): Promise<Link> {
-  const { machine, org, person } = await registerWithKey(url, key, facts)
-  return { url, key, machine, org, person, linkedAt: Date.now() }
+async function linkWithKey(url: string, own: { key: string; identity: Identity }, facts: MachineFacts): Promise<Link> {
+  const { machine, org, person } = await registerWithKey(url, own, facts)
+  return { url, key: own.key, machine, org, person, linkedAt: Date.now() }
 }
 
 type Asking = { url: string; facts: MachineFacts; org: string | undefined; canOpen: boolean }

@@ -16,10 +16,14 @@ export const command = defineCommand({
     }
     const rows = machines.map((machine) => [
       io.paint('bold', machine.name),
-      machine.isSelf ? 'self' : machine.isOnline ? 'online' : `offline, last seen ${ago(machine.lastSeenAt)}`,
+      machine.isSelf
+        ? 'self'
+        : machine.isOnline || machine.link?.state === 'direct'
+          ? 'online'
+          : `offline, last seen ${ago(machine.lastSeenAt)}`,
       machine.person,
       machine.platform,
-      machine.path ?? '-',
+      machine.link?.state === 'direct' ? `direct ${machine.link.kind}` : (machine.path ?? '-'),
       machine.latencyMs === null ? '-' : latency(machine.latencyMs),
       machine.agents.join(', ') || '-',
     ])

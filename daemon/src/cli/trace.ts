@@ -10,7 +10,8 @@ export const command = defineCommand({
   summary: "a message's way, hop by hop",
   usage: 'ID',
   hasJson: true,
-  details: 'ID is a message id or its first characters, as send and inbox print it.',
+  details:
+    'ID is a message id or its first characters, as send and inbox print it. Offsets are since it was queued here, or accepted here.',
   async run({ args: [message = ''], options }, io) {
     const trace = await withDaemon((connection) => connection.request('trace', { message }))
     if (options.json) {
@@ -31,7 +32,11 @@ const hopRow = (hop: Hop): string[] => [
   hop.atMs === undefined ? '      ?' : `+${latency(hop.atMs)}`.padStart(7),
   hop.kind,
   hop.where,
-  [hop.path, hop.attempt && hop.attempt > 1 ? `attempt ${hop.attempt}` : undefined, hop.note]
-    .filter(Boolean)
-    .join(', '),
+  [hop.attempt && hop.attempt > 1 ? `attempt ${hop.attempt}` : undefined, wayOf(hop)].filter(Boolean).join(', '),
 ]
+
+/** `directly (lan 192.168.1.23:41650)` for what left by a direct link; the address is known while that link lasts. */
+function wayOf({ kind, path, note }: Hop): string {
+  if (path === 'direct' && (kind === 'sent' || kind === 'retry')) return note ? `directly (${note})` : 'directly'
+  return [path, note].filter(Boolean).join(', ')
+}

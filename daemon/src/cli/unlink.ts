@@ -3,7 +3,7 @@ import { unlinkRemote } from '../cloud/link-flow.ts'
 import { RelayError } from '../errors.ts'
 import { readConfig, writeConfig } from '../home/config.ts'
 import { openHome } from '../home/home.ts'
-import { forgetIdentity } from '../home/identity.ts'
+import { ensureIdentity, forgetIdentity } from '../home/identity.ts'
 import type { HomePaths } from '../home/paths.ts'
 import { defineCommand } from './command.ts'
 import { withDaemon } from './daemon-connection.ts'
@@ -27,7 +27,8 @@ export const command = defineCommand({
     if (!options.force) await refuseWithMail(paths)
     let isLeft = false
     try {
-      await unlinkRemote(link.url, link.key)
+      const prover = { machineId: link.machine.id, identity: ensureIdentity(paths) }
+      await unlinkRemote(link.url, { key: link.key, ...prover })
       isLeft = true
     } catch (error) {
       if (!(error instanceof RelayError)) throw error

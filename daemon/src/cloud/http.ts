@@ -1,5 +1,6 @@
 /** Calls to the control plane's HTTP API, with every failure as one sentence. */
-import { HttpError } from '@agent-relay/protocol'
+import { createHash, randomBytes } from 'node:crypto'
+import { HttpError, httpProofText, PROOF_HEADER, writeHttpProof } from '@agent-relay/protocol'
 import type { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import { unreachable } from './trouble.ts'
@@ -13,7 +14,15 @@ export type Call = {
   body?: unknown
   /** A machine key; goes in a header, never in the URL. */
   key?: string | undefined
+  /** Proves that this machine asks, and not only somebody with its key. */
+  prover?: Prover | undefined
   signal?: AbortSignal | undefined
+}
+
+export type Prover = {
+  /** Empty when it is not known yet. */
+  machineId: string
+  identity: { sign(text: string): string }
 }
 
 /**
@@ -21,7 +30,16 @@ export type Call = {
  * Throws UNAVAILABLE when there is none, and the reason of `signal` when that ended the call.
  */
 export async function callControl(url: string, call: Call): Promise<{ status: number; body: unknown }> {
-  const { method, path, body, key, signal } = call
+  const answer = await callOnce(url, call, Date.now())
+  if (call.prover === undefined || answer.status !== 401) return answer
+  // This computer's clock is wrong, or the control plane has just started: once more, by its time.
+  const now = HttpError.safeParse(answer.body).data?.error.details?.now
+  return typeof now === 'number' ? callOnce(url, call, now) : answer
+}
+
+async function callOnce(url: string, call: Call, at: number): Promise<{ status: number; body: unknown }> {
+  const { method, path, key, prover, signal } = call
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
   let response: Response
   let text: string
   try {
@@ -32,8 +50,9 @@ export async function callControl(url: string, call: Call): Promise<{ status: nu
         accept: 'application/json',
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...(prover !== undefined && { [PROOF_HEADER]: proofOf(prover, { method, path, body: body ?? '', at }) }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
       signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS), ...(signal ? [signal] : [])]),
     })
     text = await response.text()
@@ -51,6 +70,17 @@ export async function callControl(url: string, call: Call): Promise<{ status: nu
       `${url} answered ${response.status} without JSON, so it is not an Agent Relay control plane: check the address.`,
     )
   }
+}
+
+function proofOf(
+  { machineId, identity }: Prover,
+  request: { method: string; path: string; body: string; at: number },
+): string {
+  const { method, path, body, at } = request
+  const nonce = randomBytes(16).toString('base64url')
+  const bodyHash = createHash('sha256').update(body).digest('base64url')
+  const signature = identity.sign(httpProofText({ machineId, method, path, bodyHash, at: Math.floor(at), nonce }))
+  return writeHttpProof({ at: Math.floor(at), nonce, signature })
 }
 
 /** The value of an answer. Throws the server's own error, or says that the answer is none of ours. */

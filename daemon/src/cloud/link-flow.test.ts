@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { httpProofText, PROOF_HEADER, readHttpProof } from '@agent-relay/protocol'
+import { isSigned, newKeyPair, privateKeyOf, signText } from '@agent-relay/protocol/crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { RelayError } from '../errors.ts'
 import { awaitApproval, registerWithKey, startLink, unlinkRemote } from './link-flow.ts'
@@ -33,6 +36,11 @@ async function serve(...answers: Answer[]) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
 }
 
+const pair = newKeyPair('Ed25519')
+const identity = {
+  publicKey: pair.publicKey,
+  sign: (text: string) => signText(privateKeyOf('Ed25519', pair), text),
+}
 const facts = { machineName: 'alice-mbp', platform: 'linux', version: '0.1.0', publicKey: 'A'.repeat(43) }
 const start = {
   device_code: 'device',
@@ -103,7 +111,7 @@ describe('waiting for approval', () => {
 describe('a key', () => {
   test('goes in a header only, and what the server says of it is what the person reads', async () => {
     const { url, asked } = await serve(failure('KEY_REVOKED', 'The machine key ar_live_ab… was revoked.'))
-    await expect(registerWithKey(url, 'ar_live_secret', facts)).rejects.toMatchObject({
+    await expect(registerWithKey(url, { key: 'ar_live_secret', identity }, facts)).rejects.toMatchObject({
       code: 'KEY_REVOKED',
       message: 'The machine key ar_live_ab… was revoked.',
     })
@@ -112,9 +120,32 @@ describe('a key', () => {
   })
 
   test('that is dead already counts as given back, any other failure does not', async () => {
-    await unlinkRemote((await serve(failure('KEY_REVOKED', 'Dead.'))).url, 'k')
-    await unlinkRemote((await serve({ body: { done: true } })).url, 'k')
-    await expect(unlinkRemote((await serve(failure('INTERNAL', 'No.', 500))).url, 'k')).rejects.toThrow('No.')
+    const own = { key: 'k', machineId: 'm1', identity }
+    await unlinkRemote((await serve(failure('KEY_REVOKED', 'Dead.'))).url, own)
+    await unlinkRemote((await serve({ body: { done: true } })).url, own)
+    await expect(unlinkRemote((await serve(failure('INTERNAL', 'No.', 500))).url, own)).rejects.toThrow('No.')
+  })
+
+  test('is proved with every call, once more by the control plane’s time when this clock is wrong, and not a third time', async () => {
+    const late = {
+      status: 401,
+      body: { error: { code: 'UNAUTHENTICATED', message: 'Late.', requestId: 'r1', details: { now: 5 } } },
+    }
+    const { url, asked } = await serve(late, { body: { done: true } })
+    await unlinkRemote(url, { key: 'k', machineId: 'm1', identity })
+    const proofs = asked.map(({ headers }) => readHttpProof(String(headers[PROOF_HEADER])))
+    expect(proofs).toHaveLength(2)
+    expect(proofs[1]?.at).toBe(5)
+    expect(proofs[1]?.nonce).not.toBe(proofs[0]?.nonce)
+    const bodyHash = createHash('sha256').digest('base64url')
+    for (const proof of proofs) {
+      if (proof === undefined) throw new Error('a call without a proof')
+      const text = httpProofText({ machineId: 'm1', method: 'DELETE', path: '/api/daemons/self', bodyHash, ...proof })
+      expect(isSigned(identity.publicKey, text, proof.signature)).toBe(true)
+    }
+    const stubborn = await serve(late)
+    await expect(unlinkRemote(stubborn.url, { key: 'k', machineId: 'm1', identity })).rejects.toThrow('Late.')
+    expect(stubborn.asked).toHaveLength(2)
   })
 })
 

@@ -8,7 +8,7 @@ import {
 } from '@agent-relay/protocol'
 import { z } from 'zod'
 import { RelayError } from '../errors.ts'
-import { callControl, readAnswer } from './http.ts'
+import { callControl, type Prover, readAnswer } from './http.ts'
 
 export type MachineFacts = Omit<LinkStartRequest, 'org'>
 
@@ -66,23 +66,33 @@ export async function awaitApproval(url: string, start: LinkStartResponse, waiti
   }
 }
 
-/** Links with a key made beforehand: binds this machine's identity to it, or checks that it is bound to this one. */
+/**
+ * Links with a key made beforehand: binds this machine's identity to it, or checks that it is bound to this one. `identity` is
+ * that of `facts.publicKey`.
+ */
 export async function registerWithKey(
   url: string,
-  key: string,
+  { key, identity }: { key: string; identity: Prover['identity'] },
   facts: MachineFacts,
   signal?: AbortSignal,
 ): Promise<RegisterResponse> {
   return readAnswer(
     url,
-    await callControl(url, { method: 'POST', path: '/api/daemons/register', body: facts, key, signal }),
+    await callControl(url, {
+      ...{ method: 'POST', path: '/api/daemons/register', body: facts, key, signal },
+      prover: { machineId: '', identity },
+    }),
     RegisterResponse,
   )
 }
 
 /** Ends this machine's membership at the control plane. A key that is dead already is as good. */
-export async function unlinkRemote(url: string, key: string, signal?: AbortSignal): Promise<void> {
-  const answer = await callControl(url, { method: 'DELETE', path: '/api/daemons/self', key, signal })
+export async function unlinkRemote(
+  url: string,
+  { key, ...prover }: Prover & { key: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  const answer = await callControl(url, { method: 'DELETE', path: '/api/daemons/self', key, prover, signal })
   try {
     readAnswer(url, answer, z.unknown())
   } catch (error) {

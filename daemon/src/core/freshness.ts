@@ -4,26 +4,11 @@
  * says again later makes nothing young.
  */
 import { ROSTER_HARD_MS, ROSTER_SOFT_MS } from '@agent-relay/protocol'
-import type { State } from './state.ts'
+import { type Freshness, type State, unconfirmed } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /** What is on disk is at most this much older than what is known: a restart makes the roster older by it, never younger. */
 const WRITE_MS = 60_000
-
-export type Freshness = {
-  /** When the roster was last the newest, ms on the clock of `now`; null when nobody said so. */
-  at: number | null
-  /** The least that a statement was ever behind `now`: what the two clocks differ by, and the quickest way. Infinity before the first. */
-  lagMs: number
-  /** Of `at`, what the disk has. */
-  writtenAt: number
-}
-
-export const unconfirmed = (): Freshness => ({
-  at: null,
-  lagMs: Number.POSITIVE_INFINITY,
-  writtenAt: Number.NEGATIVE_INFINITY,
-})
 
 /** The roster was the newest at `at`, ms since 1970 on the control plane's clock. */
 export function confirm(state: State, at: number, turn: Turn): void {

@@ -1,6 +1,5 @@
 /** What the core knows: rebuilt from committed rows at every start, changed in place by `step`, owned by its caller. */
 import type { AgentStatus, Envelope, ErrorCode } from '@agent-relay/protocol'
-import { type Freshness, unconfirmed } from './freshness.ts'
 import type { RosterIndex } from './roster.ts'
 import type { AgentRow, LinkIdentity, Outgoing, Reply } from './turn.ts'
 
@@ -146,6 +145,22 @@ export type Debt = {
   /** When the next round is due; Infinity while nothing is owed, or nobody is there to hear. */
   sayAt: number
 }
+
+/** How new the roster is, see freshness.ts. */
+export type Freshness = {
+  /** When the roster was last the newest, ms on the clock of `now`; null when nobody said so. */
+  at: number | null
+  /** The least that a statement was ever behind `now`: what the two clocks differ by, and the quickest way. Infinity before the first. */
+  lagMs: number
+  /** Of `at`, what the disk has. */
+  writtenAt: number
+}
+
+export const unconfirmed = (): Freshness => ({
+  at: null,
+  lagMs: Number.POSITIVE_INFINITY,
+  writtenAt: Number.NEGATIVE_INFINITY,
+})
 
 /** Randomness from outside, so that a run can be repeated. */
 export type Entropy = {

@@ -67,6 +67,8 @@ export function ensureIdentity(paths: HomePaths): OwnIdentity {
 export function forgetIdentity(paths: HomePaths): void {
   try {
     rmSync(paths.identity, { force: true })
+    // A copy of this home has the same seal keys, and nobody would sign them for it.
+    rmSync(paths.seal, { force: true })
     syncFolder(paths.home)
   } catch (error) {
     throw unwritable(paths.identity, error)

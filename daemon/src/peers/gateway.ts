@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 
 /** By Linux's routing table; elsewhere the first address of the network, which nearly every home's router has. */
-export function gatewayOf(lanHost: string): string {
+export function routerOf(lanHost: string): string {
   try {
     const found = gatewayIn(readFileSync('/proc/net/route', 'utf8'))
     if (found !== undefined) return found

@@ -4,9 +4,9 @@
  */
 
 /** Of all: some 50 KB of TLS each. */
-export const MAX_HALF_OPEN = 256
+const MAX_HALF_OPEN = 256
 /** Of one address, behind which there may be an office. */
-export const MAX_HALF_OPEN_OF_ONE = 64
+const MAX_HALF_OPEN_OF_ONE = 64
 
 type Entry = { group: string; drop(): void }
 

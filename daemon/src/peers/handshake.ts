@@ -49,7 +49,7 @@ export type Proved = {
 
 /** `why` is for our own log: the other end is told PEER_REFUSED and nothing else. */
 export type Refused = { isRefused: true; why: string }
-export type Outcome<T> = (T & { isRefused: false }) | Refused
+type Outcome<T> = (T & { isRefused: false }) | Refused
 
 export type Dialing = {
   hello: PeerHello

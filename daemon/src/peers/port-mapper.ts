@@ -3,7 +3,7 @@
  * simply do not answer: that is no trouble, and nobody is told but who asks.
  */
 import type { Gateway } from '@achingbrain/nat-port-mapper'
-import { gatewayOf } from './gateway.ts'
+import { routerOf } from './gateway.ts'
 
 /** As Syncthing: what a machine that went away left open closes within the hour. */
 const LEASE_MS = 3_600_000
@@ -12,7 +12,7 @@ const RENEW_MS = 1_800_000
 const PMP_MS = 1_000
 const UPNP_MS = 4_000
 
-export type Mapping = {
+type Mapping = {
   state: 'off' | 'none' | 'mapped'
   external: { host: string; port: number } | null
   why: string
@@ -31,9 +31,11 @@ type Options = {
   /** After a renewal that changed something. */
   changed: () => void
   debug: (text: string) => void
+  /** The router of an address's network. */
+  gatewayOf?: (lanHost: string) => string
 }
 
-export function createPortMapper({ isOff, changed, debug }: Options): PortMapper {
+export function createPortMapper({ isOff, changed, debug, gatewayOf = routerOf }: Options): PortMapper {
   let mapping: Mapping = isOff ? OFF : { state: 'none', external: null, why: 'no router was asked yet' }
   let held: Found | undefined
   let timer: NodeJS.Timeout | undefined
@@ -44,7 +46,11 @@ export function createPortMapper({ isOff, changed, debug }: Options): PortMapper
     const { pmpNat, upnpNat } = await import('@achingbrain/nat-port-mapper')
     const before = held
     const again = before === undefined ? [] : [() => mapAt(before.gateway, { port, lanHost, waitMs: UPNP_MS })]
-    const tries = [...again, () => overPmp(pmpNat, port, lanHost), () => overUpnp(upnpNat, port, lanHost)]
+    const tries = [
+      ...again,
+      () => overPmp(pmpNat, { router: gatewayOf(lanHost), port, lanHost }),
+      () => overUpnp(upnpNat, port, lanHost),
+    ]
     for (const tryOne of tries) {
       try {
         held = await tryOne()
@@ -116,9 +122,11 @@ async function mapAt(gateway: Gateway, { port, lanHost, waitMs }: Wanted): Promi
   return { gateway, port, external: { host: externalHost, port: externalPort } }
 }
 
-async function overPmp(pmpNat: Library['pmpNat'], port: number, lanHost: string): Promise<Found> {
+type Asked = { router: string; port: number; lanHost: string }
+
+async function overPmp(pmpNat: Library['pmpNat'], { router, port, lanHost }: Asked): Promise<Found> {
   // Its lease goes out as it is given, in the protocol's seconds.
-  const gateway = pmpNat(gatewayOf(lanHost), { ttl: LEASE_MS / 1_000, autoRefresh: false })
+  const gateway = pmpNat(router, { ttl: LEASE_MS / 1_000, autoRefresh: false })
   // Without a listener an error of its socket (no route, port taken) would be thrown where nobody catches it.
   const failed = new Promise<never>((_, reject) => (gateway as unknown as NodeJS.EventEmitter).on('error', reject))
   try {

@@ -48,7 +48,10 @@ export function createReflector(url: string): Reflector {
         response.setEncoding('utf8')
         response.on('data', (part: string) => {
           text += part
-          if (text.length > MAX_BYTES) request.destroy(new Error('an answer that is too long'))
+          if (text.length <= MAX_BYTES) return
+          reject(new Error('an answer that is too long'))
+          // Without an error: the socket would throw it where nobody listens any more.
+          request.destroy()
         })
         response.on('error', reject)
         response.on('end', () => {

@@ -10,7 +10,7 @@ import type { PortMapper } from './port-mapper.ts'
 const CHECK_MS = 600_000
 
 /** `isReachable`: from outside, as the control plane tried it; null when only the other side can tell. */
-export type CandidateFact = Candidate & { isReachable: boolean | null; why: string }
+type CandidateFact = Candidate & { isReachable: boolean | null; why: string }
 
 export type Reach = {
   /** What others are told, in order. */

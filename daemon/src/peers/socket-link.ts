@@ -5,6 +5,12 @@ import { readPeerFrame } from './peer-frame.ts'
 import type { PeerLink, PeerSide } from './transport.ts'
 import type { Wire } from './wire.ts'
 
+/**
+ * Everything but messages and what is returned for them: probes, signals, events that are not known here. A busy link has one or two
+ * a second; whoever has proved itself may still be broken or hostile.
+ */
+const SMALL_TALK = { perSecond: 50, burst: 500 }
+
 type Options = {
   wire: Wire
   proved: Proved
@@ -20,6 +26,8 @@ type Options = {
 export function createLink({ wire, proved, role, side, isPromised, onEnd }: Options): PeerLink {
   const { remoteAddress: host = '', remotePort: port = 0 } = wire.tls
   let isClosed = false
+  /** By this end: then nothing of the other is wanted any more, not even what came before. */
+  let isSilent = false
   /** What came before the link was known to be there, in order. */
   let held: (() => void)[] | undefined = isPromised ? [] : undefined
   if (isPromised)
@@ -54,14 +62,26 @@ export function createLink({ wire, proved, role, side, isPromised, onEnd }: Opti
     bufferedBytes: () => (isClosed ? 0 : wire.bufferedBytes()),
     close(why) {
       if (isClosed) return
+      isSilent = true
       wire.emit('PEER_GOODBYE', { why: why.slice(0, 200) })
       wire.end()
       end(why)
     },
   }
 
+  let talk = SMALL_TALK.burst
+  let talkAt = performance.now()
+  /** Whether so much may still be said beside messages. */
+  function mayTalk(): boolean {
+    const now = performance.now()
+    talk = Math.min(SMALL_TALK.burst, talk + ((now - talkAt) / 1000) * SMALL_TALK.perSecond)
+    talkAt = now
+    return --talk >= 0
+  }
+
   wire.whenEnded(end)
   wire.listen((event, frame, reply) => {
+    if (event !== 'PEER_ROUTE' && event !== 'PEER_ACK' && !mayTalk()) return link.close('it talks too much')
     const read = readPeerFrame(event, frame)
     if (read.what === 'unknown') reply?.({ ok: false, error: unknownFrame(event) })
     else if (read.what === 'malformed') link.close(`it sent ${read.why}`)
@@ -70,7 +90,7 @@ export function createLink({ wire, proved, role, side, isPromised, onEnd }: Opti
       end(`the other end closed it: ${plain(read.frame)}`)
     } else if (read.what === 'frame')
       tell(() => {
-        if (!isClosed) side.frame(link, read.event, read.frame)
+        if (!isSilent) side.frame(link, read.event, read.frame)
       })
   })
   return link

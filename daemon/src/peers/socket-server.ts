@@ -67,8 +67,6 @@ function isPeerRequest({ url, headers }: IncomingMessage): boolean {
 }
 
 function serverWire(socket: Socket, tls: TLSSocket): Wire {
-  // An event of this name, which anybody may send, is thrown when nobody listens.
-  socket.on('error', () => undefined)
   const { conn } = socket
   return createWire(
     {

@@ -51,7 +51,7 @@ export async function createSocketTransport(
 
   /** `run` until it gives a link. What it needs of the connection, it has; what is left of a failure is cleared away. */
   async function toLink(raw: Socket, run: (hold: Hold) => Promise<PeerLink>): Promise<PeerLink> {
-    const hold: Hold = { raw, tls: undefined, link: undefined }
+    const hold: Hold = { raw, tls: undefined, wire: undefined, link: undefined }
     sockets.add(raw)
     underWay.add(raw)
     raw.once('close', () => sockets.delete(raw))
@@ -61,8 +61,11 @@ export async function createSocketTransport(
     } catch (error) {
       // Lost in the very turn in which it was made: then `closed` tells of it.
       if (hold.link !== undefined) return hold.link
-      hold.tls?.destroy()
-      raw.destroy()
+      // A refusal is still on its way out; the wire sees to its end.
+      if (hold.wire?.hasEnded() !== true) {
+        hold.tls?.destroy()
+        raw.destroy()
+      }
       throw error
     } finally {
       underWay.delete(raw)
@@ -96,6 +99,7 @@ export async function createSocketTransport(
         { cause: error },
       )
     })
+    hold.wire = wire
     const dialing = handshakes.dial({ machine, path: candidate.kind }, { nonce: newNonce(), binding, peerKey })
     return dialOver(wire, dialing, linkOf(hold, wire, { role: 'dialer', isPromised: true }))
   }
@@ -112,6 +116,7 @@ export async function createSocketTransport(
       )
     const listening = handshakes.listen({ nonce: newNonce(), binding, peerKey }, expects)
     const wire = await server.take(socket)
+    hold.wire = wire
     return answerOver(wire, listening, linkOf(hold, wire, { role: 'listener', isPromised: expects !== undefined }))
   }
 
@@ -191,7 +196,7 @@ export async function createSocketTransport(
 }
 
 /** What a connection has become so far. */
-type Hold = { raw: Socket; tls: Secured['socket'] | undefined; link: PeerLink | undefined }
+type Hold = { raw: Socket; tls: Secured['socket'] | undefined; wire: Wire | undefined; link: PeerLink | undefined }
 
 const newNonce = (): string => randomBytes(32).toString('base64url')
 

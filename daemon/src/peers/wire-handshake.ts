@@ -12,6 +12,7 @@ type Open<T> = (proved: Proved) => T
 
 export function dialOver<T>(wire: Speech, dialing: Dialing, open: Open<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    wire.whenEnded((why) => reject(refusal(`before both had proved, ${why}`)))
     wire.listen((event, frame) => {
       if (event === 'PEER_REFUSED') {
         wire.end()
@@ -28,6 +29,7 @@ export function dialOver<T>(wire: Speech, dialing: Dialing, open: Open<T>): Prom
 
 export function answerOver<T>(wire: Speech, listening: Listening, open: Open<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    wire.whenEnded((why) => reject(refusal(`before both had proved, ${why}`)))
     wire.listen((event, frame) => {
       if (event === 'PEER_REFUSED') {
         wire.end()

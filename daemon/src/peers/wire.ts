@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 export const LINGER_MS = 1_000
 
 /** An event of the other end. `reply` is there when it asks for an answer. */
-export type Listener = (event: string, frame: unknown, reply?: (answer: unknown) => void) => void
+type Listener = (event: string, frame: unknown, reply?: (answer: unknown) => void) => void
 
 export type Wire = {
   readonly tls: TLSSocket
@@ -18,6 +18,8 @@ export type Wire = {
   whenEnded(told: (why: string) => void): void
   /** Sends what was emitted and closes; no event comes any more. */
   end(): void
+  /** Whether it has ended: what was emitted may still be on its way out. */
+  hasEnded(): boolean
   /** Closes at once. */
   cut(): void
 }
@@ -96,6 +98,7 @@ export function createWire(socket: SocketLike, tls: TLSSocket): Wire {
       isEnded = true
       leave()
     },
+    hasEnded: () => isEnded,
     cut() {
       isEnded = true
       tls.destroy()

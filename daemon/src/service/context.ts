@@ -19,8 +19,8 @@ export type Service = {
   readonly receivers: Receivers
   readonly presence: Presence
   readonly runs: Running
-  readonly peering: Pick<Peering, 'views' | 'ping' | 'netcheck'>
   readonly runHost: RunHost
+  readonly peering: Pick<Peering, 'views' | 'ping' | 'netcheck'>
   registeringPerson: Promise<LocalResults['register']> | undefined
   /** The person's name on this machine, once they have one. */
   personName(): string | null
@@ -29,6 +29,7 @@ export type Service = {
   /** Throws NOT_LINKED or NOT_CONNECTED. */
   channels(): ReturnType<Control['channels']>
   status(): LocalResults['status']
+  netcheck(): Promise<LocalResults['netcheck']>
   reload(): Promise<void>
   shutdown(): void
   stop(): void

@@ -17,6 +17,8 @@ import type { Log } from '../log.ts'
 import { openStore } from '../store/store.ts'
 import type { Clock } from './clock.ts'
 import { createControl } from './control.ts'
+import { createMail } from './mail.ts'
+import { createSealer } from './seals.ts'
 import { createService } from './service.ts'
 import { rosterHealth } from './trust.ts'
 
@@ -69,16 +71,24 @@ function daemon() {
     },
   }
   const store = openStore(paths.db)
-  const control = createControl({ paths, store, log, version: '0.1.0', engine: () => service.engine })
+  const engine = () => service.engine
+  const sealer = createSealer({
+    ...{ paths, log, trust: () => control.trust(), known: () => engine().state().roster },
+    putSeals: (seals) => control.putSeals(seals),
+  })
+  const mail = createMail({ engine, sealer, log })
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
   const service = createService({
     ...{ paths, store, log, runHost: createRunHost(), clock, outward: control.outward, restored: control.restore },
     ...{ channels: control.channels, status: () => ({}) as never, reload: control.load, shutdown: () => undefined },
+    ...{ peering: undefined as never, netcheck: () => ({}) as never },
   })
   let isStopped = false
   async function stop(): Promise<void> {
     if (isStopped) return
     isStopped = true
     control.stop()
+    sealer.stop()
     service.stop()
     await store.close()
   }

@@ -13,8 +13,10 @@ import { type Identity, type OwnIdentity, readIdentity } from '../home/identity.
 import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
+import { type Archiver, createArchiver } from './archive.ts'
 import type { Engine } from './engine.ts'
 import type { Mail } from './mail.ts'
+import type { Sealer } from './seals.ts'
 import { createTraces } from './traces.ts'
 import { createListeners, createTrust, type Trust } from './trust.ts'
 import { createUplink } from './uplink.ts'
@@ -66,11 +68,10 @@ type Options = {
   version: string
   engine: () => Engine
   mail: Mail
-  /** The keys to which this machine's messages are sealed, newest first; asked for at every connect. */
-  seals?: () => SealKey[]
+  sealer: Pick<Sealer, 'keys' | 'archiveKey' | 'sealArchive' | 'trusted'>
 }
 
-export function createControl({ paths, store, log, version, engine, mail, seals = () => [] }: Options): Control {
+export function createControl({ paths, store, log, version, engine, mail, sealer }: Options): Control {
   const bootId = randomUUID()
   let link: Link | null = null
   let control: ControlLink | undefined
@@ -79,9 +80,15 @@ export function createControl({ paths, store, log, version, engine, mail, seals 
   let trouble: string | null = null
   const uplink = createUplink({ engine, store, log, mail })
   let traces: ReturnType<typeof createTraces> | undefined
+  let archiver: Archiver | undefined
   const failed = (error: unknown): void => log.error('a listener of the control link failed', { error })
   const signals = createListeners<SignalIn>(failed)
   const trust = createTrust({ engine, roster: rosterHere, isSigned: () => link?.controlKey !== undefined, failed })
+
+  trust.onChange(() => {
+    sealer.trusted()
+    archiver?.changed()
+  })
 
   /** Of the organization to which this home is linked; what the disk has may be of one before. */
   function rosterHere(): RosterIndex | null {
@@ -119,7 +126,7 @@ export function createControl({ paths, store, log, version, engine, mail, seals 
       bootId,
       isInsecureAllowed: to.isInsecure,
       trust: rosterTrustOf(to),
-      seals,
+      seals: sealer.keys,
       agents: () => new Promise((resolve) => uplink.names(resolve)),
       on: {
         ...uplink,
@@ -187,6 +194,8 @@ export function createControl({ paths, store, log, version, engine, mail, seals 
       control?.stop()
       control = undefined
       traces?.stop()
+      archiver?.stop()
+      archiver = undefined
       uplink.lost()
       link = wanted
       trouble = null
@@ -207,12 +216,18 @@ export function createControl({ paths, store, log, version, engine, mail, seals 
             log.warn(`${reports.length} reports did not get to the dashboard`, { reason: String(error) }),
           )
       })
+      archiver = createArchiver({
+        ...{ engine: engine(), store, log, sealer, isUp: uplink.isUp },
+        reportOf: traces.reportOf,
+        send: (reports) => opened.traces(reports),
+      })
       opened.start()
     },
     outward(effect) {
       if (control === undefined) return
       if (effect.type === 'progress') {
         if (uplink.isUp()) traces?.note(effect.id)
+        archiver?.changed()
       } else if (effect.type !== 'claim' || !isLeaving) uplink.outward(control, effect)
     },
     restore() {
@@ -255,6 +270,7 @@ export function createControl({ paths, store, log, version, engine, mail, seals 
     },
     stop() {
       traces?.stop()
+      archiver?.stop()
       control?.stop()
       trust.stop()
     },

@@ -6,7 +6,7 @@ import { createLinks, type KnownMachine, type LinkEffect, type LinkEvent } from 
 import { watchNetwork } from '../peers/network-watch.ts'
 import { createPortMapper } from '../peers/port-mapper.ts'
 import { createReflector } from '../peers/punch.ts'
-import { createReach } from '../peers/reach.ts'
+import { createReach, type Reach } from '../peers/reach.ts'
 import { createSocketTransport } from '../peers/socket-transport.ts'
 import type { PeerLink, PeerSide, PeerView } from '../peers/transport.ts'
 import { newId } from './ids.ts'
@@ -73,7 +73,6 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
   const transport = await createSocketTransport(side, {
     refused: ({ why, host }) => log.debug('a connection of another machine came to nothing', { host, why }),
   })
-  const port = await listenOn(transport, { paths: options.paths, log, wanted: settings.port ?? undefined })
   const network = watchNetwork(() => {
     log.info('this machine is in another network now')
     reach?.moved()
@@ -86,18 +85,9 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
     changed: () => tellCandidates(false),
     debug: (text) => log.debug(text),
   })
-  const reach =
-    port === null
-      ? undefined
-      : createReach({
-          ...{ port, mapper, advertised: settings.advertised, interfaces: network.interfaces },
-          checkReach: control.checkReach,
-          changed: () => tellCandidates(false),
-        })
+  let reach: Reach | undefined
   const url = control.link()?.url
   const reflector = url === undefined ? undefined : createReflector(url)
-  log.info('direct links are on', { port: port ?? 'none: this machine only dials' })
-
   /** Carries out what these events lead to; what happens meanwhile is told afterwards. */
   function run(...more: LinkEvent[]): void {
     events.push(...more)
@@ -149,7 +139,7 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
         )
         break
       case 'use':
-        use(effect.machine, effect.link)
+        use(effect)
         break
       case 'learn':
         learn()
@@ -192,11 +182,13 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
   }
 
   /** Between two links the core is told of the end of the first one: what was under way on it goes out again. */
-  function use(machine: string, id: string | null): void {
+  function use({ machine, link: id, why }: Extract<LinkEffect, { type: 'use' }>): void {
     const name = control.trust().roster?.machines.get(machine)?.name ?? machine
-    const view = views().find((one) => one.machine === machine)
-    if (id !== null) log.info(`direct link to ${name}`, { kind: view?.kind, remote: view?.remote })
-    else log.info(`no direct link to ${name} any more`, { reason: view?.why })
+    const { kind, remote } = (id !== null && links.get(id)?.link) || {}
+    if (id !== null) log.info(`direct link to ${name}`, { kind, remote })
+    else log.info(`no direct link to ${name} any more`, { reason: why })
+    // What waits for another link of the two goes out by this one, too.
+    for (const other of links.values()) if (other.link.machine === machine && other.link.id !== id) other.mail.stop()
     submit({ type: 'peer', machine, isUp: false })
     if (id !== null) submit({ type: 'peer', machine, isUp: true })
   }
@@ -276,25 +268,37 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
     return manager.views()
   }
 
+  function trusted(): void {
+    const trust = control.trust()
+    if (trust.roster !== null) known = machinesOf(trust)
+    run(
+      ...(trust.roster === null ? [] : [{ type: 'roster' as const, machines: known }]),
+      { type: 'allowed', offBecause: trust.why },
+      ...(trust.isOnline === isOnline ? [] : [{ type: 'online' as const, isOnline: trust.isOnline }]),
+    )
+    const isBack = trust.isOnline && !isOnline
+    isOnline = trust.isOnline
+    if (!isBack) return
+    reports.whole()
+    check()
+  }
+
+  // Whom to believe is known before anybody can come.
+  trusted()
+  const port = await listenOn(transport, { paths: options.paths, log, wanted: settings.port ?? undefined })
+  if (port !== null)
+    reach = createReach({
+      ...{ port, mapper, advertised: settings.advertised, interfaces: network.interfaces },
+      checkReach: control.checkReach,
+      changed: () => tellCandidates(false),
+    })
+  log.info('direct links are on', { port: port ?? 'none: this machine only dials' })
   tellCandidates(false)
   check()
 
   return {
     views,
-    trusted() {
-      const trust = control.trust()
-      if (trust.roster !== null) known = machinesOf(trust)
-      run(
-        ...(trust.roster === null ? [] : [{ type: 'roster' as const, machines: known }]),
-        { type: 'allowed', offBecause: trust.why },
-        ...(trust.isOnline === isOnline ? [] : [{ type: 'online' as const, isOnline: trust.isOnline }]),
-      )
-      const isBack = trust.isOnline && !isOnline
-      isOnline = trust.isOnline
-      if (!isBack) return
-      reports.whole()
-      check()
-    },
+    trusted,
     signal({ from, id, sealed }) {
       const signal = sealer.openSignal(from, sealed, id)
       if (signal !== undefined) hear(from, signal, 'relay')

@@ -44,6 +44,8 @@ export type Sealer = {
    * holder can repeat a signal: it is judged by its id and boot id.
    */
   openSignal(from: string, sealed: Sealed, id?: string): PeerSignal | undefined
+  /** Of the organization's archive: null while that is off, undefined while nobody knows. */
+  archiveKey(): string | null | undefined
   /** `body` for the organization's archive; undefined while that is off. */
   sealArchive(id: string, body: string): Sealed | undefined
   /** Newest first, at most two, signed by the identity; none while linked to nothing. */
@@ -56,7 +58,7 @@ export type Sealer = {
 }
 
 /** What `status` says of it. */
-export type SealingView = {
+type SealingView = {
   /** `archived`: each body goes to the organization's archive, too. */
   mode: 'sealed' | 'archived'
   /** Names of other machines without a key: what goes to them the control plane can read. */
@@ -86,7 +88,8 @@ export function createSealer({ paths, log, trust, known, putSeals, now = Date.no
   let box: SealBox | undefined
   /** Public halves in the order in which the box has them. */
   let arranged = ''
-  let { self, roster }: Pick<Trust, 'self' | 'roster'> = trust()
+  /** As they were when they last changed; asked for only then, for the link to the control plane is made after this. */
+  let { self, roster }: Pick<Trust, 'self' | 'roster'> = { self: null, roster: null }
   /** By machine, why something of it could not be opened or sent. */
   const troubles = new Map<string, string>()
   let isUnwritten = false
@@ -198,10 +201,16 @@ export function createSealer({ paths, log, trust, known, putSeals, now = Date.no
       }
     },
     openSignal: readText,
+    archiveKey: () => roster?.archive,
     sealArchive(id, body) {
       const archive = roster?.archive
       if (self === null || box === undefined || !archive) return undefined
-      return box.sealText({ org: self.org, from: self.machine, to: ARCHIVE }, ['archive', id], body, archive)
+      try {
+        return box.sealText({ org: self.org, from: self.machine, to: ARCHIVE }, ['archive', id], body, archive)
+      } catch {
+        // No key of the curve: nothing can be sealed to it.
+        return undefined
+      }
     },
     keys() {
       if (self === null) return []

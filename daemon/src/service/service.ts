@@ -35,6 +35,7 @@ type Options = {
   channels: Service['channels']
   peering: Service['peering']
   status: () => LocalResults['status']
+  netcheck: () => Promise<LocalResults['netcheck']>
   reload: () => Promise<void>
   shutdown: () => void
   /** This machine's own when not given. */
@@ -52,6 +53,7 @@ export function createService(options: Options): Service {
     channels,
     peering,
     status,
+    netcheck,
     reload,
     shutdown,
     clock,
@@ -174,6 +176,7 @@ export function createService(options: Options): Service {
     channels,
     peering,
     status,
+    netcheck,
     reload,
     shutdown,
     stop() {

@@ -15,6 +15,7 @@ import { dropDead, listDead, retryDead } from './dead.ts'
 import { findMessage } from './find-message.ts'
 import { listHistory, readMessage } from './history.ts'
 import { registerAgent, registerPerson } from './names.ts'
+import { pingByName } from './ping.ts'
 import type { Receiver } from './receivers.ts'
 import { type Run, startRun } from './runs.ts'
 import { provedAgent } from './tokens.ts'
@@ -100,9 +101,24 @@ export function openSession(service: Service, connection: Connection, proof: Pro
     trace(request) {
       service.engine.afterCommit(() =>
         answered(request.id, () =>
-          connection.ok(request.id, traceView(service.engine.state(), findMessage(service, request.message))),
+          connection.ok(
+            request.id,
+            traceView(service.engine.state(), findMessage(service, request.message), service.peering.views()),
+          ),
         ),
       )
+    },
+    async ping(request) {
+      connection.ok(
+        request.id,
+        await pingByName(
+          { state: service.engine.state, peering: service.peering, now: service.engine.now },
+          request.name,
+        ),
+      )
+    },
+    async netcheck(request) {
+      connection.ok(request.id, await service.netcheck())
     },
     async run(request) {
       if (run !== undefined)

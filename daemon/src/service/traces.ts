@@ -3,6 +3,7 @@ import type { TraceReport } from '@agent-relay/protocol'
 import { RELAY_SENDER } from '../core/failure.ts'
 import { LOCAL_MACHINE } from '../core/state.ts'
 import type { Log } from '../log.ts'
+import type { StoredMessage } from '../store/reader.ts'
 import type { Store } from '../store/store.ts'
 import type { Engine } from './engine.ts'
 import { pathOf, traceView } from './views.ts'
@@ -15,6 +16,8 @@ const BATCH_MESSAGES = 200
 export type Traces = {
   /** A message sent from here came further. */
   note(id: string): void
+  /** Undefined for what is no message of an agent here to another machine's or this one's. */
+  reportOf(row: StoredMessage): TraceReport | undefined
   stop(): void
 }
 
@@ -31,13 +34,12 @@ export function createTraces(engine: Engine, store: Store, log: Log, report: (re
     if (skipped > 0) log.info(`${skipped} messages were left out of the dashboard's traces: too many in ${BATCH_MS} ms`)
     skipped = 0
     engine.afterCommit(() => {
-      const reports = [...ids].flatMap((id) => reportOf(id) ?? [])
+      const reports = [...ids].flatMap((id) => reportOf(store.read.byId(id)) ?? [])
       if (reports.length > 0) report(reports)
     })
   }
 
-  function reportOf(id: string): TraceReport | undefined {
-    const row = store.read.byId(id)
+  function reportOf(row: StoredMessage | undefined): TraceReport | undefined {
     if (row === undefined || row.way === 'in' || row.toMachine === LOCAL_MACHINE) return undefined
     // A notice of this daemon itself is nobody's message, and its sender is no name: one such report spoils its whole batch.
     if (row.fromAgent === RELAY_SENDER) return undefined
@@ -68,6 +70,7 @@ export function createTraces(engine: Engine, store: Store, log: Log, report: (re
       noted.add(id)
       timer ??= setTimeout(flush, BATCH_MS)
     },
+    reportOf,
     stop: () => clearTimeout(timer),
   }
 }

@@ -63,6 +63,15 @@ export type Reader = {
   deadLetter(id: string): DeadLetter | undefined
   /** Messages that failed since `at`. */
   failedSince(at: number): number
+  /**
+   * Agents that have read messages from here before, and since then have been handed some that they have not read: the oldest
+   * before `at`. Of others it is not known whether they ever say that they read.
+   */
+  unseenSince(at: number): { agent: string; count: number; since: number; oldest: string }[]
+  /** The place of the newest message; 0 when there is none. */
+  newestPlace(): number
+  /** What was sent from here after this place, oldest first, and how far that looked. */
+  sent(after: number, limit: number): { rows: StoredMessage[]; upTo: number }
 }
 
 type Row = Record<string, string | number | null>
@@ -89,7 +98,17 @@ export function createReader(db: DatabaseSync): Reader {
   )
   const deadLetter = db.prepare('SELECT * FROM message WHERE id = ? AND dead > 0 ORDER BY n DESC LIMIT 1')
   const failed = db.prepare('SELECT count(*) AS count FROM message WHERE n > ? AND failed_at > ?')
+  const unseen = db.prepare(`
+    WITH recent AS (SELECT n, to_key, to_agent, state, injected_at, id FROM message WHERE n > ?1 AND way <> 1),
+    reading AS (SELECT to_key, max(n) AS n FROM recent WHERE state = 4 GROUP BY to_key)
+    SELECT r.to_agent AS agent, count(*) AS count, min(r.injected_at) AS since, min(r.id) AS oldest
+    FROM recent r JOIN reading ON reading.to_key = r.to_key AND reading.n < r.n
+    WHERE r.state = 3 GROUP BY r.to_key HAVING min(r.injected_at) < ?2 ORDER BY r.to_key`)
+  const sent = db.prepare(`SELECT * FROM message WHERE n > ? AND way <> ${wayCode.in} ORDER BY n LIMIT ?`)
   const lastN = db.prepare('SELECT max(n) AS n FROM message')
+  const newestPlace = (): number => ((lastN.get() as Row).n as number | null) ?? 0
+  /** What is worth a line of status is recent, or waited: the last part of the file answers for it. */
+  const recent = (): number => newestPlace() - 20_000
   return {
     message: (n) => read(byN.get(n) as Row | undefined),
     byId: (id) => read(byId.get(id) as Row | undefined),
@@ -130,10 +149,13 @@ export function createReader(db: DatabaseSync): Reader {
       const row = read(deadLetter.get(id) as Row | undefined)
       return row && letterOf(row)
     },
-    failedSince(at) {
-      // Failures are recent rows or rows that waited; the last part of the file answers for a status line.
-      const newest = ((lastN.get() as Row).n as number | null) ?? 0
-      return (failed.get(newest - 20_000, at) as { count: number }).count
+    failedSince: (at) => (failed.get(recent(), at) as { count: number }).count,
+    unseenSince: (at) => unseen.all(recent(), at) as ReturnType<Reader['unseenSince']>,
+    newestPlace,
+    sent(afterN, limit) {
+      const upTo = newestPlace()
+      const rows = (sent.all(afterN, limit) as Row[]).map(toStored)
+      return { rows, upTo: rows.length < limit ? upTo : (rows.at(-1)?.n ?? upTo) }
     },
   }
 }

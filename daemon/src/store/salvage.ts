@@ -61,7 +61,8 @@ export function salvage(
     old === undefined ? [] : readable(old, table, key, where)
   const found: Salvaged = { kept: 0, requeued: 0, failed: 0, untold: [] }
   fresh.exec('BEGIN IMMEDIATE')
-  for (const row of from('meta', 'key', "key IN ('identity', 'roster', 'freshness', 'clock')")) put(fresh, 'meta', row)
+  for (const row of from('meta', 'key', "key IN ('identity', 'roster', 'freshness', 'clock', 'archived')"))
+    put(fresh, 'meta', row)
   for (const row of from('agent', 'key')) put(fresh, 'agent', row)
   // Behind the truth when the file is: then a message that is here already may come once more.
   for (const row of from('watermark', 'machine, outbox_epoch, stream')) put(fresh, 'watermark', row)

@@ -5,6 +5,7 @@ import { notifyFailed } from '../core/failure.ts'
 import type { Entropy, State } from '../core/state.ts'
 import { newTurn, type Op } from '../core/turn.ts'
 import type { RelayError } from '../errors.ts'
+import { type ArchiveMark, archivedIn, noteArchived } from './archived.ts'
 import { markClock, startClock } from './clock.ts'
 import { createDatabase, explain, isBroken, isThere, newestIn, outboxEpochOf } from './database.ts'
 import { type Mark, openMark } from './mark.ts'
@@ -32,6 +33,10 @@ export type Store = {
   startClock(reading: Reading): void
   /** Remembers what that clock says by now. Throws like `commit`. */
   markClock(mark: ClockMark): void
+  /** How far the organization's archive has what was sent from here; undefined while there is none. */
+  archived(): ArchiveMark | undefined
+  /** Throws like `commit`. */
+  noteArchived(mark: ArchiveMark | undefined): void
   /** `memory`: the state of before, when there is one. A damaged file is replaced first, with what both still know. */
   recover(facts: Facts, memory?: State): State
   /** Forgets some of the history that is older than `keepMs`; true when there may be more. */
@@ -196,6 +201,8 @@ export function openStore(path: string, searching?: SearchOptions): Store {
       unstarted = undefined
     },
     markClock: (mark) => explained(() => markClock(opened.db, mark)),
+    archived: () => explained(() => archivedIn(opened.db)),
+    noteArchived: (mark) => explained(() => noteArchived(opened.db, mark)),
     recover: readBack,
     purge: (now, keepMs) =>
       explained(() => {

@@ -32,6 +32,8 @@ type Options = {
   proxy: NetworkProxy
   pace: number
   luck: number
+  /** With direct links to other machines; without them everything goes by the control plane. */
+  isDirect: boolean
   linked: {
     key: string
     machine: { id: string; name: string }
@@ -39,7 +41,7 @@ type Options = {
   }
 }
 
-export function makeMachine({ folder, cli, proxy, pace, luck, linked }: Options): Machine {
+export function makeMachine({ folder, cli, proxy, pace, luck, isDirect, linked }: Options): Machine {
   const { key, machine, org } = linked
   const paths = homePaths(join(folder, machine.name))
   mkdirSync(paths.home, { mode: 0o700 })
@@ -52,7 +54,11 @@ export function makeMachine({ folder, cli, proxy, pace, luck, linked }: Options)
 
   function start({ point }: { point?: string } = {}): Program {
     const started = startProgram(join(dirname(cli), 'daemon.js'), ['--foreground'], {
-      env: { AGENT_RELAY_HOME: paths.home, AGENT_RELAY_LOG_LEVEL: 'info' },
+      env: {
+        AGENT_RELAY_HOME: paths.home,
+        AGENT_RELAY_LOG_LEVEL: 'info',
+        AGENT_RELAY_PEER_PORT: isDirect ? '' : 'off',
+      },
       readyLine: '"text":"ready"',
       point,
       pace,

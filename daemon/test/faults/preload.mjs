@@ -61,6 +61,27 @@ function tellMemory() {
   })
 }
 
+/** Asked to cut, it resets every connection of these ports, its own and others', and takes none until it is asked to heal. */
+function breakPeers() {
+  const sockets = new Set()
+  let ports = []
+  const isMeant = ({ localPort, remotePort }) => ports.includes(localPort) || ports.includes(remotePort)
+  const watch = ({ socket }) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    if (isMeant(socket)) socket.destroy()
+  }
+  subscribe('net.server.socket', watch)
+  subscribe('net.client.socket', watch)
+  process.on('message', ({ id, ask, input }) => {
+    if (ask !== 'cut') return
+    ports = input.ports
+    for (const socket of sockets) if (isMeant(socket)) socket.destroy()
+    if (!input.isLasting) ports = []
+    process.send({ id, value: sockets.size })
+  })
+}
+
 // What is killed would never write what it compiled.
 setTimeout(() => module.flushCompileCache(), 500).unref()
 if (pace !== 1) quicken()
@@ -75,5 +96,6 @@ if (FAULT_POINT !== undefined) {
 // A program that ends in its own order when its parent is gone is left to it.
 if (FAULT_OUTLIVES === undefined && process.connected) {
   tellMemory()
+  breakPeers()
   process.once('disconnect', () => process.exit(1))
 }

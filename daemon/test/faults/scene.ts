@@ -55,6 +55,8 @@ export type SceneOptions = {
   /** Of the daemons; see ProgramOptions. */
   luck?: number
   hasOwnPostgres?: boolean
+  /** With direct links between the machines. */
+  isDirect?: boolean
 }
 
 const START_MS = 60_000
@@ -64,7 +66,7 @@ const PATIENCE_MS = 10_000
 
 /** Everything is connected when this resolves; nothing is left when it fails. */
 async function openScene(options: SceneOptions): Promise<Scene> {
-  const { cli, cast, pace = PACE, luck = 1, hasOwnPostgres = false } = options
+  const { cli, cast, pace = PACE, luck = 1, hasOwnPostgres = false, isDirect = false } = options
   const folder = mkdtempSync(join(tmpdir(), 'relay-faults-'))
   const stage = startProgram('lib/testing/stage-process.ts', [], { pace: 1, isOrderly: true })
   const bell = makeBell()
@@ -96,7 +98,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
       const proxy = await startProxy({ upstream: { port: plane.port, host: '127.0.0.1' } })
       proxies.push(proxy)
       const linked = (await stage.ask('machine', { name })) as Parameters<typeof makeMachine>[0]['linked']
-      const machine = makeMachine({ folder, cli, proxy, pace, luck, linked })
+      const machine = makeMachine({ folder, cli, proxy, pace, luck, isDirect, linked })
       machines.push(machine)
       agents.push(...names.map((agent) => makeAgent(machine, agent, { ledger })))
     }

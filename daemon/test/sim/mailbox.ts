@@ -25,11 +25,15 @@ export function createMailbox(now: () => number) {
   }
 
   return {
-    /** Each message once for each machine, however often it comes. */
+    /** Each message once for each machine, however often it comes; under other keys it takes the place of the first. */
     store(envelopes: Envelope[]): void {
       for (const envelope of envelopes) {
         const to = envelope.to.machine
-        if (rows.some((row) => row.kind === 'envelope' && row.to === to && row.envelope.id === envelope.id)) continue
+        const known = rows.find((row) => row.kind === 'envelope' && row.to === to && row.envelope.id === envelope.id)
+        if (known?.kind === 'envelope') {
+          if (sealOf(known.envelope) !== sealOf(envelope)) known.envelope = envelope
+          continue
+        }
         rows.push({ id: nextId++, to, kind: 'envelope', envelope, expiresAt: now() + envelope.ttlMs })
       }
     },
@@ -59,3 +63,5 @@ export function createMailbox(now: () => number) {
     all: (): Mail[] => rows.filter((row) => row.expiresAt > now()),
   }
 }
+
+const sealOf = ({ sealed }: Envelope): string => `${sealed?.by} ${sealed?.to}`

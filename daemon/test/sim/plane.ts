@@ -15,6 +15,7 @@ import { createMailbox, mailKey } from './mailbox.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
 import { createRegistry, deltaOf } from './registry.ts'
+import { createSealing } from './sealing.ts'
 import type { Session } from './session.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -35,6 +36,7 @@ export function createPlane({ timeline, random, network, machines }: Options) {
   const now = timeline.now
   const mailbox = createMailbox(now)
   const registry = createRegistry(now, machines)
+  const sealing = createSealing(now)
   const sessions = new Map<string, Session>()
   let isRunning = true
   /** Counts the runs, so that what a crashed one began is not finished by the next. */
@@ -258,6 +260,7 @@ export function createPlane({ timeline, random, network, machines }: Options) {
   }
 
   return {
+    sealing,
     open,
     closed,
     relay,

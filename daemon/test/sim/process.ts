@@ -137,11 +137,7 @@ export function boot(host: Host): Process {
     oracle.lostCount(id)
   }
   const engine = () => service.engine
-  const mail = createMail({
-    engine,
-    sealer: { seal: (envelope) => envelope, open: (envelope) => envelope },
-    log: silent,
-  })
+  const mail = createMail({ engine, sealer: plane.sealing.run(id), log: silent })
   const uplink = createUplink({ engine, store, log: silent, mail })
   const line = createLine({
     machine: id,
@@ -335,7 +331,9 @@ const elsewhere = {
   peering: undefined as never,
   paths: undefined as never,
   runHost: undefined as never,
+  peering: undefined as never,
   status: nobody,
+  netcheck: nobody,
   channels: nobody,
   reload: nobody,
   shutdown: nobody,

@@ -25,7 +25,15 @@ export type Node = {
   tell(...events: LinkEvent[]): void
 }
 
-type Wire = { id: string; ends: [string, string]; open: Set<string>; lastAt: Map<string, number>; delayMs?: number }
+type Wire = {
+  id: string
+  ends: [string, string]
+  open: Set<string>
+  /** Ends that have proved the other: the listener does when the dialer's last word came. */
+  known: Set<string>
+  lastAt: Map<string, number>
+  delayMs?: number
+}
 
 export type NetworkOptions = {
   /** 0 ≤ x < 1. */
@@ -34,6 +42,8 @@ export type NetworkOptions = {
   delayMs?: () => number
   /** Whether what `from` dials reaches a listener; without it everything does. */
   reaches?: (from: string, candidate: Candidate, to: string) => boolean
+  /** Every machine believes that its own key is the greater one: what the order of keys is there to prevent. */
+  isDisputed?: boolean
 }
 
 export const uuidOf = (text: string): string => {
@@ -47,23 +57,33 @@ export function createLinkNetwork({
   random = () => 0.5,
   delayMs = () => 5,
   reaches = () => true,
+  isDisputed = false,
 }: NetworkOptions = {}) {
   let now = 1_000_000
-  let order = 0
-  let queue: { at: number; order: number; act: () => void }[] = []
+  const queue: { at: number; act: () => void }[] = []
   const nodes = new Map<string, Node>()
   const wires = new Map<string, Wire>()
   const dials = new Map<string, () => void>()
   const cuts = new Set<string>()
   let ids = 0
 
-  const later = (ms: number, act: () => void): void => void queue.push({ at: now + ms, order: ++order, act })
+  /** Kept in the order of time, and of what was said first. */
+  function later(ms: number, act: () => void): void {
+    const at = now + ms
+    let [from, to] = [0, queue.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((queue[middle]?.at as number) <= at) from = middle + 1
+      else to = middle
+    }
+    queue.splice(from, 0, { at, act })
+  }
   const pair = (one: string, other: string): string => [one, other].sort().join(' ')
   const roster = (without: string): Map<string, KnownMachine> =>
     new Map(
       [...nodes.values()]
         .filter(({ name }) => name !== without)
-        .map(({ name, key, isOnline }) => [name, { publicKey: key, canBeAsked: true, isOnline }]),
+        .map(({ name, key, isOnline }) => [name, { publicKey: isDisputed ? '' : key, canBeAsked: true, isOnline }]),
     )
 
   function make(node: Node): Links {
@@ -180,13 +200,15 @@ export function createLinkNetwork({
         return
       }
       const id = `link ${++ids}`
-      const wire: Wire = { id, ends: [node.name, to.name], open: new Set([node.name, to.name]), lastAt: new Map() }
+      const ends: Wire['ends'] = [node.name, to.name]
+      const wire: Wire = { id, ends, open: new Set(ends), known: new Set([node.name]), lastAt: new Map() }
       wires.set(id, wire)
       const facts = { id, kind: candidate.kind, remote: { host: candidate.host, port: candidate.port } }
       // The dialer's last word of the handshake is on its way when the link is open for the dialer.
-      deliver(wire, to, () =>
-        to.tell({ type: 'opened', link: { ...facts, machine: node.name, bootId: node.bootId, role: 'listener' } }),
-      )
+      deliver(wire, to, () => {
+        wire.known.add(to.name)
+        to.tell({ type: 'opened', link: { ...facts, machine: node.name, bootId: node.bootId, role: 'listener' } })
+      })
       node.tell({ type: 'dialed', dial: n, link: { ...facts, machine, bootId: to.bootId, role: 'dialer' } })
     })
   }
@@ -205,7 +227,11 @@ export function createLinkNetwork({
   function send(from: Node, link: string, arrive: (other: Node) => void): void {
     const wire = wires.get(link)
     const other = nodes.get(wire?.ends.find((end) => end !== from.name) ?? '')
-    if (wire?.open.has(from.name) && other !== undefined) deliver(wire, other, () => arrive(other))
+    if (wire === undefined || other === undefined || !wire.open.has(from.name)) return
+    // Its last word of the handshake was lost: for the other end there is no link.
+    deliver(wire, other, () => {
+      if (wire.known.has(other.name)) arrive(other)
+    })
   }
 
   function closeEnd(node: Node, link: string, why: string): void {
@@ -219,8 +245,9 @@ export function createLinkNetwork({
   }
 
   function next(): number {
-    const wakes = [...nodes.values()].filter(({ isAlive }) => isAlive).map(({ links }) => links.wakeAt)
-    return Math.min(...queue.map(({ at }) => at), ...wakes)
+    let at = queue[0]?.at ?? Number.POSITIVE_INFINITY
+    for (const { isAlive, links } of nodes.values()) if (isAlive && links.wakeAt < at) at = links.wakeAt
+    return at
   }
 
   return {
@@ -236,11 +263,8 @@ export function createLinkNetwork({
         if (at > now) rounds = 0
         else if (++rounds > 10_000) throw new Error(`the time stands still at ${now}`)
         now = Math.max(now, at)
-        const due = queue
-          .filter((item) => item.at <= now)
-          .sort((one, other) => one.at - other.at || one.order - other.order)
-        queue = queue.filter((item) => item.at > now)
-        for (const { act } of due) act()
+        const later = queue.findIndex((item) => item.at > now)
+        for (const { act } of queue.splice(0, later === -1 ? queue.length : later)) act()
         for (const node of nodes.values()) if (node.links.wakeAt <= now) node.tell({ type: 'tick' })
       }
       now = end
@@ -260,7 +284,14 @@ export function createLinkNetwork({
     arrive(from: string, to: string, ms: number): void {
       const [node, other] = [nodes.get(from) as Node, nodes.get(to) as Node]
       const id = `link ${++ids}`
-      const wire: Wire = { id, ends: [from, to], open: new Set([from, to]), lastAt: new Map(), delayMs: ms }
+      const wire: Wire = {
+        id,
+        ends: [from, to],
+        open: new Set([from, to]),
+        known: new Set([from, to]),
+        lastAt: new Map(),
+        delayMs: ms,
+      }
       wires.set(id, wire)
       const facts = { id, kind: 'lan' as const, remote: { host: to, port: 4_000 } }
       const listens = { ...facts, machine: from, bootId: node.bootId, role: 'listener' as const }
@@ -292,7 +323,9 @@ export function createLinkNetwork({
     /** The links that are open at this machine's end, by its transport. */
     open: (name: string, other: string): string[] =>
       [...wires.values()]
-        .filter(({ ends, open }) => open.has(name) && ends.includes(other) && ends.includes(name))
+        .filter(
+          ({ ends, open, known }) => open.has(name) && known.has(name) && ends.includes(other) && ends.includes(name),
+        )
         .map(({ id }) => id),
   }
 }

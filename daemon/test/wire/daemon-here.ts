@@ -1,10 +1,13 @@
 /** A daemon within the test's own process, so that its heap, its handles and its defects can be seen. */
+import { networkInterfaces } from 'node:os'
 import { createRunHost } from '../../src/agents/host.ts'
 import { openHome } from '../../src/home/home.ts'
 import { listenLocally } from '../../src/local/server.ts'
 import type { Log } from '../../src/log.ts'
 import { createControl } from '../../src/service/control.ts'
 import { createMail } from '../../src/service/mail.ts'
+import { netcheckView } from '../../src/service/netcheck.ts'
+import { createPeering } from '../../src/service/peering.ts'
 import { createSealer } from '../../src/service/seals.ts'
 import { createService } from '../../src/service/service.ts'
 import { openSession } from '../../src/service/session.ts'
@@ -27,8 +30,11 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
     putSeals: (seals) => control.putSeals(seals),
   })
   const mail = createMail({ engine, sealer, log })
-  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, seals: sealer.keys })
-  control.onTrust(sealer.trusted)
+  const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
+  const peering = createPeering({
+    ...{ paths, log, store, engine, control, sealer, mail },
+    settings: { port: null, advertised: [], isMappingOff: true },
+  })
   let shutdowns = 0
   const service = createService({
     ...{ paths, store, log, runHost, outward: control.outward, restored: control.restore, channels: control.channels },
@@ -36,6 +42,13 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       statusView({
         ...{ version: '0.1.0', home, uptimeMs: performance.now(), store, control },
         ...{ state: service.engine.state(), now: service.engine.now() },
+        ...{ links: peering.views(), sealing: sealer.view() },
+      }),
+    peering,
+    netcheck: async () =>
+      netcheckView({
+        ...{ url: control.link()?.url ?? null, control: control.view() },
+        ...{ facts: await peering.netcheck(), interfaces: networkInterfaces() },
       }),
     channels: () => control.channels(),
     reload: () => control.load(),

@@ -64,7 +64,7 @@ test('a command of version 1 is served by this daemon as it was by its own', asy
 test.each([
   [
     99,
-    /^The client is newer: it speaks version 99 of .* 1 to 2\. Restart the daemon: agent-relay down, then agent-relay up$/,
+    /^The client is newer: it speaks version 99 of .* 1 to 3\. Restart the daemon: agent-relay down, then agent-relay up$/,
   ],
 ])('version %i is refused with what to do', async (v, message) => {
   const client = await rawClient(homePaths(home).socket)
@@ -94,6 +94,27 @@ test('an unknown request is UNKNOWN_FRAME, with or without an id, and the connec
   client.socket.destroy()
 })
 
+test('a client of version 2 is served as before, with what version 3 added beside it', async () => {
+  const client = await rawClient(homePaths(home).socket)
+  client.send('{"type":"hello","v":2,"client":"x"}\n{"type":"status","id":1}\n{"type":"history","id":2}\n')
+  expect(JSON.parse((await client.line()) ?? '')).toMatchObject({ type: 'welcome', v: 2 })
+  const { result } = JSON.parse((await client.line()) ?? '')
+  const second = {
+    id: '',
+    name: '',
+    person: '',
+    platform: '',
+    isSelf: true,
+    isOnline: true,
+    lastSeenAt: null,
+    path: '',
+  }
+  const counts = { latencyMs: null, queued: 0, sent: 0, received: 0, agents: [] }
+  expect(Object.keys(result.machines[0])).toEqual(expect.arrayContaining(Object.keys({ ...second, ...counts })))
+  expect(JSON.parse((await client.line()) ?? '')).toMatchObject({ type: 'ok', id: 2 })
+  client.socket.destroy()
+})
+
 test('this command finds a daemon of version 1, speaks 1 with it, and says what that one cannot do', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'relay-old-'))
   const path = join(folder, 's')
@@ -106,7 +127,7 @@ test('this command finds a daemon of version 1, speaks 1 with it, and says what 
     }
     createInterface({ input: socket }).on('line', (line) => {
       heard.push(line)
-      if (line.startsWith('{"type":"hello","v":2')) {
+      if (/^{"type":"hello","v":[23]/.test(line)) {
         socket.end(`${transcript('local-1', 'refusal')[1]?.text}\n`)
         return
       }
@@ -127,7 +148,7 @@ test('this command finds a daemon of version 1, speaks 1 with it, and says what 
     if (recorded.type === 'ok') expect(await asked).toEqual(recorded.result)
     else await expect(asked).rejects.toMatchObject({ code: recorded.code, message: recorded.message })
   }
-  expect(heard.slice(1)).toEqual(said)
+  expect(heard.slice(2)).toEqual(said)
   expect(pushes).toHaveLength(1)
   await expect(connection.request('history' as 'whoami', {})).rejects.toMatchObject({
     code: 'VERSION_UNSUPPORTED',

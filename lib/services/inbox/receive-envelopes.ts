@@ -7,13 +7,19 @@ import { withTransaction } from '#lib/db/transaction.ts'
 import type { Db, Tx } from '../context.ts'
 import { nextRowId } from '../messages/row-id.ts'
 import { plainText } from '../plain-text.ts'
+import { openEnvelopes } from './cloud-box.ts'
 import { type Facts, judgeEnvelope, type Place, type Room } from './judge-envelope.ts'
 import { type Owed, oweReceipts } from './owed-receipts.ts'
 import { readFacts } from './read-facts.ts'
 
 type Sender = { orgId: string; machineId: string }
 type ReceivedAnswer = { acks: Ack[]; gaps: Gap[]; receipts: Receipt[] }
-export type Received = ReceivedAnswer & { hasInbox: boolean; hasChannel: boolean }
+export type Received = ReceivedAnswer & {
+  hasInbox: boolean
+  hasChannel: boolean
+  /** Why something was not read: it is not acknowledged, and comes again, sealed anew, when its sender tries again. */
+  unread: string | undefined
+}
 
 type Stream = { stream: string; outboxEpoch: string; next: number; envelopes: Envelope[] }
 
@@ -21,12 +27,15 @@ type Stream = { stream: string; outboxEpoch: string; next: number; envelopes: En
  * Takes envelopes of one machine, whose right to their senders' names was checked: each stream in order and once. Refused
  * ones are failure receipts, told with the acknowledgement that covers them and owed until the machine has heard.
  */
-export async function receiveEnvelopes(db: Db, sender: Sender, envelopes: Envelope[]): Promise<Received> {
+export async function receiveEnvelopes(db: Db, sender: Sender, sealed: Envelope[]): Promise<Received> {
+  const opened = await openEnvelopes(db, sender, sealed)
+  const envelopes = opened.map(({ envelope }) => envelope)
+  const unread = new Map(opened.flatMap(({ envelope, why }) => (why === undefined ? [] : [[envelope, why]])))
   return withTransaction(db, async (tx) => {
     const streams = await lockStreams(tx, sender, envelopes)
     const fresh = streams.flatMap(({ next, envelopes }) => envelopes.filter(({ seq }) => seq >= next))
     const facts = await readFacts(tx, sender.orgId, fresh)
-    const taking: Taking = { taken: [], refused: [], facts, rooms: new Map(facts.rooms) }
+    const taking: Taking = { taken: [], refused: [], facts, rooms: new Map(facts.rooms), unread }
     const gaps: Gap[] = []
     const moved: Stream[] = []
     for (const stream of streams) {
@@ -55,6 +64,7 @@ export async function receiveEnvelopes(db: Db, sender: Sender, envelopes: Envelo
       })),
       hasInbox: taking.taken.some(({ place }) => 'userId' in place),
       hasChannel: taking.taken.some(({ place }) => 'channelId' in place),
+      unread: unread.values().next().value,
     }
   })
 }
@@ -103,17 +113,24 @@ type Taking = {
   facts: Facts
   /** With what this transaction takes already counted. */
   rooms: Map<string, Room>
+  unread: ReadonlyMap<Envelope, string>
 }
 
 /** Moves the watermark over what comes next and fits; true when the next one is missing and can be asked for. */
-function advance(stream: Stream, { taken, refused, facts, rooms }: Taking): boolean {
+function advance(stream: Stream, { taken, refused, facts, rooms, unread }: Taking): boolean {
+  let hasUnread = false
   for (const envelope of stream.envelopes) {
     if (envelope.seq < stream.next) continue
+    if (unread.has(envelope)) {
+      hasUnread = true
+      continue
+    }
     const sizeBytes = Buffer.byteLength(envelope.body)
     const verdict = judgeEnvelope(envelope, sizeBytes, { ...facts, rooms })
     // Before the order: to ask for what a full inbox does not take would make the sender repeat it at once, for ever.
     if (verdict.kind === 'full') return false
-    if (envelope.seq > stream.next) return true
+    // To ask for what cannot be read would bring it again at once, and maybe no better; its sender tries ever more rarely.
+    if (envelope.seq > stream.next) return !hasUnread
     stream.next++
     if (verdict.kind === 'refuse') refused.push({ envelope, reason: verdict.reason, note: verdict.note })
     if (verdict.kind !== 'take') continue

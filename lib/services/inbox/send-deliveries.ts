@@ -2,6 +2,7 @@ import { DASHBOARD_AGENT, type Envelope } from '@agent-relay/protocol'
 import type { Prisma } from '#lib/db/generated/client.ts'
 import type { Db } from '../context.ts'
 import { storeMail } from '../messages/store-mail.ts'
+import { sealEnvelopes } from './cloud-box.ts'
 import { traceDeliveries } from './trace-deliveries.ts'
 
 const withMessage = {
@@ -34,12 +35,13 @@ export async function sendDeliveries(db: Db, ids: string[]): Promise<void> {
   }
 }
 
-/** The one way into the mailboxes for what the control plane itself sends. Returns the ids that are there now. */
+/** The one way into the mailboxes for what the control plane itself sends, sealed. Returns the ids that are there now. */
 export async function putMail(db: Db, orgId: string, envelopes: Envelope[]): Promise<Set<string>> {
   if (envelopes.length === 0) return new Set()
+  const sealed = await sealEnvelopes(db, orgId, envelopes)
   const stored = await storeMail(
     db,
-    envelopes.map((envelope) => ({ orgId, machineId: envelope.to.machine, envelope })),
+    sealed.map((envelope) => ({ orgId, machineId: envelope.to.machine, envelope })),
   )
   return new Set(envelopes.flatMap(({ id }, n) => (stored[n] ? id : [])))
 }

@@ -1,6 +1,7 @@
 import type { SealKey } from '@agent-relay/protocol'
 import { sealKeyText } from '@agent-relay/protocol'
 import { type KeyPair, signText } from '@agent-relay/protocol/crypto'
+import { isDomainError } from '#lib/errors.ts'
 import { publish } from '#lib/realtime/bus.ts'
 import type { Db, Tx } from '../context.ts'
 import { bumpRoster } from '../roster/bump-roster.ts'
@@ -50,6 +51,18 @@ async function load(db: Db, orgId: string, now: number): Promise<Kept> {
     .reverse()
     .map(({ publicKey: key }) => ({ key, signature: signText(identity.key, sealKeyText(orgId, orgId, key)) }))
   return { seals, pairs, rotateAt: endOf(keys) }
+}
+
+/** Replaces every organization's seal key that is due, also where nobody asks: what was kept of older ones ends with that. */
+export async function rotateSealKeys(db: Db, now = Date.now()): Promise<void> {
+  const due = await db.$queryRaw<{ orgId: string }[]>`
+    SELECT k."orgId"::text AS "orgId" FROM "OrgKey" k JOIN "Organization" o ON o.id = k."orgId" AND o."deletedAt" IS NULL
+    WHERE k.purpose = 'seal' GROUP BY k."orgId" HAVING max(k."createdAt") <= ${new Date(now - ROTATE_MS)}`
+  for (const { orgId } of due)
+    await cloudSealKeysOf(db, orgId, now).catch((error) => {
+      // One organization's keys that cannot be read, which the log has, are no reason to leave the others.
+      if (!isDomainError(error)) throw error
+    })
 }
 
 const endOf = (keys: OrgKey[]): number => (keys.at(-1)?.createdAt.getTime() ?? Number.NEGATIVE_INFINITY) + ROTATE_MS

@@ -8,7 +8,7 @@ import { createLog } from '#lib/log.ts'
 import { listen } from '#lib/realtime/bus.ts'
 import { createTestDatabase, type TestDatabase } from '#lib/testing/database.ts'
 import { foundTeam } from '#lib/testing/people.ts'
-import { cloudSealKeysOf } from './cloud-seal-keys.ts'
+import { cloudSealKeysOf, rotateSealKeys } from './cloud-seal-keys.ts'
 import { archiveKeyOf, cloudIdentityOf, controlKeyOf } from './org-keys.ts'
 import { decryptPrivateHalf, encryptPrivateHalf } from './private-half.ts'
 
@@ -151,6 +151,20 @@ test('a seal key is replaced by the week with a new roster version; the one befo
   ])
   expect(await rows('seal')).toHaveLength(3)
   unlisten()
+})
+
+test('the chore rotates what is due, also in organizations in which nobody asks, past one whose keys cannot be read', async () => {
+  const start = Date.now()
+  await cloudSealKeysOf(database.db, orgId, start)
+  const broken = (await foundTeam(database.db, `broken${count}`, `Broken ${count}`)).org.id
+  await cloudSealKeysOf(database.db, broken, start)
+  await database.db.orgKey.updateMany({ where: { orgId: broken, purpose: 'seal' }, data: { secret: 'v1.AAAA' } })
+  const db = another()
+  await rotateSealKeys(db, start + 6 * DAY_MS)
+  expect(await rows('seal')).toHaveLength(1)
+  await rotateSealKeys(db, start + 8 * DAY_MS)
+  expect(await rows('seal')).toHaveLength(2)
+  expect(await database.db.orgKey.count({ where: { orgId: broken, purpose: 'seal' } })).toBe(1)
 })
 
 test('an organization that is gone has no keys, and none are made', async () => {

@@ -18,6 +18,7 @@ export async function getOrg(ctx: OrgCtx<UserActor>): Promise<OrgView> {
   return {
     ...orgSummary(ctx.org, ctx.role),
     createdAt: ctx.org.createdAt.getTime(),
+    archiveSince: ctx.org.archiveSince?.getTime() ?? null,
     counts: { ...counts, unread },
     agentsUsed,
     members,

@@ -1,6 +1,8 @@
 import { authorize, isId, type OrgCtx } from '#lib/access/authorize.ts'
 import { Prisma } from '#lib/db/generated/client.ts'
 import type { MessagePage } from '#lib/trpc/views.ts'
+import { searchBodies } from '../archive/search-bodies.ts'
+import { plainText } from '../plain-text.ts'
 import { type Cursor, readCursor, writeCursor } from './cursor.ts'
 import { like } from './like.ts'
 import { isFailed, isWaiting, messageRows, within24h } from './message-rows.ts'
@@ -21,18 +23,20 @@ const searchedPerPage = 50_000
 
 /**
  * One page of message headers, newest first, by keyset: rows that arrive meanwhile shift nothing. `q` is looked for in the
- * names of agents and machines and in the thread; a whole message id finds that message. A page of a search can be short, or
+ * names of agents and machines, in the thread, and as words in the bodies that the archive has; a whole message id finds that
+ * message. A page of a search can be short, or
  * empty, and still have a `nextCursor`: older messages are not searched yet.
  * @throws DomainError BAD_REQUEST for a cursor that no page gave.
  */
 export async function listMessages(ctx: OrgCtx, input: MessageFilter): Promise<MessagePage> {
   authorize(ctx.role, 'message.read')
   const limit = input.limit ?? defaultLimit
-  const text = input.q?.trim() ?? ''
+  const text = plainText(input.q ?? '').trim()
   const isSearch = text !== '' && !isId(text)
   const range = rangeOf(input)
   const end = isSearch ? await searchEnd(ctx, range) : null
-  const where = [range, stateOf(input), ...(end ? [atOrAfter(end)] : []), ...(text ? [await matches(ctx, text)] : [])]
+  const within = [range, stateOf(input), ...(end ? [atOrAfter(end)] : [])]
+  const where = [...within, ...(text ? [await matches(ctx, text, within, limit + 1)] : [])]
   const [rows, totals] = await Promise.all([messageRows(ctx, Prisma.join(where, ' AND '), limit + 1), totalsOf(ctx)])
   const page = rows.slice(0, limit)
   const last = rows.length > limit ? page.at(-1) : end
@@ -66,8 +70,17 @@ async function searchEnd({ db, org }: OrgCtx, range: Prisma.Sql): Promise<Cursor
   return rows[0] ?? null
 }
 
-async function matches({ db, org }: OrgCtx, text: string): Promise<Prisma.Sql> {
+/** No page needs more of what only a body says than fills it. */
+async function matches(ctx: OrgCtx, text: string, within: Prisma.Sql[], limit: number): Promise<Prisma.Sql> {
   if (isId(text)) return Prisma.sql`t."messageId" = ${text}::uuid`
+  const [named, ids] = await Promise.all([
+    namesMatch(ctx, text),
+    searchBodies(ctx, text, { where: Prisma.join(within, ' AND '), limit }),
+  ])
+  return ids.length === 0 ? named : Prisma.sql`(${named} OR t."messageId" = ANY(${ids}::uuid[]))`
+}
+
+async function namesMatch({ db, org }: OrgCtx, text: string): Promise<Prisma.Sql> {
   const pattern = like(text)
   const named = Prisma.sql`concat_ws(' ', t."fromAgent", t."toAgent", t.thread, t.via) ILIKE ${pattern}`
   const machines = await db.$queryRaw<{ id: string }[]>`

@@ -14,6 +14,8 @@ const person = { select: { handle: true, name: true, email: true } } as const
  * @throws DomainError NOT_FOUND for a deleted organization, UNAVAILABLE when its keys cannot be read
  */
 export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
+  // First, because keys that are made or replaced now bring a new version.
+  await cloudSealKeysOf(db, orgId)
   // One snapshot: under READ COMMITTED the agents could be newer than the version that names them.
   const { org, machines, agents, people, channels } = await db.$transaction(
     async (tx) => {
@@ -33,7 +35,7 @@ export async function buildRoster(db: Db, orgId: string): Promise<Roster> {
     { isolationLevel: 'RepeatableRead' },
   )
   if (!org) throw new DomainError('NOT_FOUND', 'This organization was deleted.')
-  // After the snapshot: a rotation brings a new version, and keys of before it must not be told under that one.
+  // Not those of before the snapshot: it may be of a version that a rotation brought meanwhile.
   const { publicKey } = await cloudIdentityOf(db, orgId)
   const { seals } = await cloudSealKeysOf(db, orgId)
   const rosterMachines = machines.map(

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { createOrg } from '../../services/orgs/create-org.ts'
 import { getOrg } from '../../services/orgs/get-org.ts'
+import { setArchive } from '../../services/orgs/set-archive.ts'
 import { updateOrg } from '../../services/orgs/update-org.ts'
 import { orgProcedure, router, signedInProcedure } from '../init.ts'
 
@@ -16,5 +17,6 @@ export const orgsRouter = router({
     .input(z.object({ name: OrgName, slug: z.string().trim().toLowerCase().min(1).max(64).optional() }))
     .mutation(({ ctx, input }) => createOrg(ctx, input)),
   get: orgProcedure.query(({ ctx }) => getOrg(ctx)),
+  setArchive: orgProcedure.input(z.object({ isOn: z.boolean() })).mutation(({ ctx, input }) => setArchive(ctx, input)),
   update: orgProcedure.input(z.object({ name: OrgName })).mutation(({ ctx, input }) => updateOrg(ctx, input)),
 })

@@ -8,7 +8,14 @@ export const metadata: Metadata = { title: 'Machines' }
 export default async function MachinesPage({ params }: { params: Promise<{ org: string }> }) {
   const { org } = await params
   return (
-    <Hydrate fill={(trpc, queryClient) => queryClient.prefetchQuery(trpc.machines.list.queryOptions({ org }))}>
+    <Hydrate
+      fill={(trpc, queryClient) =>
+        Promise.all([
+          queryClient.prefetchQuery(trpc.machines.list.queryOptions({ org })),
+          queryClient.prefetchQuery(trpc.network.get.queryOptions({ org })),
+        ])
+      }
+    >
       <Machines org={org} origin={env().PUBLIC_URL} />
     </Hydrate>
   )

@@ -12,7 +12,7 @@ import {
 import { doubt, newLink, ping } from './pings.ts'
 import { narrow, probeAnew } from './rounds.ts'
 import { decides, isActive, type Link, linksOf, type Peer, type State, tierOf } from './state.ts'
-import type { LinkFacts } from './words.ts'
+import { type LinkFacts, wordsOf } from './words.ts'
 
 /** Both ends have proved: it carries at once when there is no other. */
 export function newcomer(state: State, peer: Peer, facts: LinkFacts, now: number): void {
@@ -75,16 +75,19 @@ function use(state: State, peer: Peer, link: Link): void {
   peer.current = link
   peer.punch = null
   narrow(state, peer, link.kind)
-  state.effects.push({ type: 'use', machine: peer.machine, link: link.id })
+  state.effects.push({ type: 'use', machine: peer.machine, link: link.id, why: wordsOf(link.kind) })
 }
 
 /** Whether there may still be a machine with this link for current; asked after everything that happened to one of them. */
 export function settle(state: State, peer: Peer, now: number): void {
   const { current } = peer
-  if (current === null || peer.spares.length === 0) return
-  if (current.doubt !== null) {
-    if (now < current.doubt.until) return
-    current.doubt = null
+  if (current === null) return
+  if (current.doubt !== null && now < current.doubt.until) return
+  const isUnanswered = current.doubt !== null
+  current.doubt = null
+  // Without another link its silence is judged like any other.
+  if (peer.spares.length === 0) return
+  if (isUnanswered) {
     use(state, peer, best(state, peer))
     // The other end closes what it has given up; a link that only one of them believes in dies of its silence.
     if (decides(state, peer)) close(state, peer, current, 'it did not answer, and a newer link did')
@@ -133,7 +136,7 @@ export function closeAll(state: State, peer: Peer, why: string): void {
   peer.current = null
   peer.spares = []
   peer.relayWhy = why
-  if (had) state.effects.push({ type: 'use', machine: peer.machine, link: null })
+  if (had) state.effects.push({ type: 'use', machine: peer.machine, link: null, why })
 }
 
 function forget(state: State, peer: Peer, link: Link): void {
@@ -151,7 +154,7 @@ export function ended(state: State, peer: Peer, link: Link, why: string, now: nu
     use(state, peer, best(state, peer))
     return
   }
-  state.effects.push({ type: 'use', machine: peer.machine, link: null })
+  state.effects.push({ type: 'use', machine: peer.machine, link: null, why })
   peer.relayWhy = `the direct link ended: ${why}`
   if (now - link.openedAt >= SHORT_MS) {
     probeAnew(peer, now)

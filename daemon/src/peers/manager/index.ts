@@ -2,19 +2,20 @@
  * The link manager without I/O: which direct links this machine has and wants. Events in, effects out; clock and randomness
  * come from outside, so that the simulator runs exactly this code. It begins and ends with the relay, and never waits for a link.
  */
+import type { Candidate } from '@agent-relay/protocol'
 import type { PeerView } from '../transport.ts'
 import { closeAll, ended, newcomer } from './choose.ts'
-import { ANSWER_MS, ASKED_MS, LATE_MS, SIGNAL_IDS } from './limits.ts'
+import { ACTIVE_MS, ANSWER_MS, ASKED_MS, HEEDS, LATE_MS, SIGNAL_IDS } from './limits.ts'
 import { isForgettable, look, viewOf } from './look.ts'
 import { doubt, forgive, heard, ping, pong } from './pings.ts'
 import { joinPunch, punchFailed, tryPunch } from './punch.ts'
 import { abortDials, dialOver, enqueue, probeAnew, startRound } from './rounds.ts'
 import { answer, say, takeCandidates } from './signals.ts'
-import { type Entropy, emptyState, newPeer, type Peer, type State, tierOf } from './state.ts'
-import type { KnownMachine, LinkEffect, LinkEvent, LinkSignal } from './words.ts'
+import { type Entropy, emptyState, isActive, newPeer, type Peer, type State, tierOf } from './state.ts'
+import { addressOf, type KnownMachine, type LinkEffect, type LinkEvent, type LinkSignal } from './words.ts'
 
 export type { Entropy } from './state.ts'
-export type { KnownMachine, LinkEffect, LinkEvent, LinkFacts, LinkSignal } from './words.ts'
+export type { KnownMachine, LinkEffect, LinkEvent } from './words.ts'
 
 export type Links = {
   /** What these events lead to. `now` is in ms and never goes back; the effects are to be carried out in their order. */
@@ -179,7 +180,7 @@ function ownChanged(state: State, event: Extract<LinkEvent, { type: 'candidates'
     for (const peer of state.peers.values()) moved(state, peer, now)
   } else
     for (const peer of state.peers.values())
-      if (peer.round !== null || peer.current !== null) say(state, peer, false, now)
+      if (peer.round !== null || peer.current !== null || isActive(peer, now, ACTIVE_MS)) say(state, peer, false, now)
 }
 
 /** This machine is in another network: what broke before may work, what works may be broken. */
@@ -235,7 +236,7 @@ function learned(state: State, candidate: State['punched'], now: number): void {
   state.punchedAt = now
   if (candidate === null) return
   for (const peer of state.peers.values()) {
-    const isWaitedFor = peer.current === null && (peer.round !== null || now - peer.heededAt < ANSWER_MS)
+    const isWaitedFor = peer.current === null && (peer.round !== null || now - peer.wantedAt < ANSWER_MS)
     if (isWaitedFor) say(state, peer, false, now)
     tryPunch(state, peer, now)
     touch(state, peer)
@@ -254,15 +255,25 @@ function signaled(state: State, machine: string, signal: LinkSignal, now: number
     joinPunch(state, peer, signal.candidate, now)
     return
   }
+  const isNews = hasNews(peer, signal.candidates)
   takeCandidates(peer, signal.candidates, now)
   if (peer.round !== null) {
     peer.round.hasAnswer = true
     enqueue(state, peer, peer.round)
   }
   tryPunch(state, peer, now)
-  if (!signal.wants) return
-  answer(state, peer, now)
-  heed(state, peer, now)
+  if (signal.wants) {
+    peer.wantedAt = now
+    answer(state, peer, now)
+  }
+  // What it found out after it was looked for, such as that its public address is open, is worth another look.
+  if (signal.wants || (isNews && peer.current === null)) heed(state, peer, now)
+}
+
+/** Whether it can be reached in a way that it did not say before. */
+function hasNews(peer: Peer, candidates: readonly Candidate[]): boolean {
+  const known = new Set(peer.candidates.map(addressOf))
+  return candidates.some((candidate) => candidate.kind !== 'punched' && !known.has(addressOf(candidate)))
 }
 
 /** There is nobody to ask: what is known of it is all that there is. */
@@ -276,8 +287,10 @@ function unsignaled(state: State, machine: string, why: string, now: number): vo
 
 /** It looks for this machine: both look, whatever this one's own clock says. */
 function heed(state: State, peer: Peer, now: number): void {
-  if (now - peer.heededAt < ASKED_MS || now < peer.pausedUntil || state.offBecause !== null) return
-  peer.heededAt = now
+  peer.heeds = peer.heeds.filter((at) => now - at < ASKED_MS)
+  if (peer.heeds.length >= HEEDS || now < peer.pausedUntil || state.offBecause !== null) return
   const canGain = peer.current === null || tierOf(peer.current.kind) > 0
-  if (peer.round === null && peer.punch === null && canGain && peer.canBeAsked) startRound(state, peer, now)
+  if (peer.round !== null || peer.punch !== null || !canGain || !peer.canBeAsked) return
+  peer.heeds.push(now)
+  startRound(state, peer, now)
 }

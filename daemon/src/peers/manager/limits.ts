@@ -33,8 +33,10 @@ export const ANSWER_MS = 5_000
 export const PROBE_FIRST_MS = 60_000
 /** What did not work for an hour works tomorrow at the earliest; a network that changed starts anew anyway. */
 export const PROBE_MAX_MS = 600_000
-/** The other end asks and this one looks, whatever its own clock says, but no more often: whoever asks chooses the addresses. */
+/** The other end asks and this one looks, whatever its own clock says, but within this only HEEDS times: it chooses the addresses. */
 export const ASKED_MS = 10_000
+/** A question, and two things that it found out a moment later: that its public address is open, that its router opened a port. */
+export const HEEDS = 3
 /** Answers to one machine within ASKED_MS: a round, its repeat with a punched address and three punches ask for fewer. */
 export const ANSWERS = 8
 

@@ -49,7 +49,7 @@ function closeIdle(state: State, peer: Peer, now: number): void {
   const why = `nothing was sent for ${IDLE_CLOSE_MS / 60_000} min`
   for (const link of linksOf(peer)) close(state, peer, link, why)
   peer.relayWhy = `${why}; the next message opens a direct link again`
-  state.effects.push({ type: 'use', machine: peer.machine, link: null })
+  state.effects.push({ type: 'use', machine: peer.machine, link: null, why })
 }
 
 /** Whether nothing is known of it that is worth keeping. */

@@ -171,8 +171,9 @@ describe('many dials', () => {
           if (isMutual) network.demand('bob', 'ann')
           network.run(30_000)
           const link = expectOneLink(network, 'ann', 'bob')
-          const uses = ann.effects.length + bob.effects.length
-          expect(uses).toBeGreaterThan(0)
+          // On the way there neither end was ever without one.
+          for (const { effects } of [ann, bob])
+            expect(effects.some(({ effect }) => effect.type === 'use' && effect.link === null)).toBe(false)
           const before = [ann, bob].map(({ effects }) => effects.filter(({ effect }) => effect.type === 'use').length)
           network.run(20_000)
           expect(expectOneLink(network, 'ann', 'bob')).toBe(link)
@@ -183,6 +184,26 @@ describe('many dials', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  test('were both to decide, an end could lose every link that it had', () => {
+    let lost = 0
+    for (let seed = 1; seed <= 60; seed++) {
+      let last = seed
+      const random = () => {
+        last = (last * 1_103_515_245 + 12_345) % 2_147_483_648
+        return last / 2_147_483_648
+      }
+      const network = createLinkNetwork({ random, delayMs: () => 1 + random() * 120, isDisputed: true })
+      const ways = (name: string) => [lan(name), lan(name, 4_001), lan(name, 4_002)]
+      const nodes = [network.add('ann', ways('ann')), network.add('bob', ways('bob'))]
+      network.demand('ann', 'bob')
+      network.demand('bob', 'ann')
+      network.run(3_000)
+      if (nodes.some(({ effects }) => effects.some(({ effect }) => effect.type === 'use' && effect.link === null)))
+        lost++
+    }
+    expect(lost).toBeGreaterThan(0)
   })
 
   test('1,000 pairs of machines dial each other at once: one link each', { timeout: 60_000 }, () => {
@@ -651,6 +672,20 @@ describe('what others may do', () => {
     })
     network.run(5_000)
     expect(expectOneLink(network, 'ann', 'bob')).toBe(link)
+  })
+
+  test('a link that is doubted without another one beside it is judged by its silence, and nobody is kept awake', () => {
+    const network = createLinkNetwork()
+    const [ann, bob] = two(network)
+    network.run(10_000)
+    network.cut('ann', 'bob')
+    const bootId = crypto.randomUUID()
+    const signal = { type: 'candidates' as const, bootId, candidates: bob.candidates, wants: false }
+    ann.tell({ type: 'signal', machine: 'bob', signal: { ...signal, id: crypto.randomUUID() } })
+    network.run(3_000)
+    expect(ann.view('bob')?.state).toBe('suspect')
+    network.run(5_000)
+    expect(ann.using.get('bob')).toBe(null)
   })
 
   test('pongs that nobody asked for prove nothing', () => {

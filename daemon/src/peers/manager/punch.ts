@@ -12,8 +12,8 @@ const punchedOf = ({ candidates }: Peer): Candidate | undefined => candidates.fi
 
 /** After a round in vain: whether these two may meet so, and then the first try. */
 export function startPunch(state: State, peer: Peer, now: number): void {
-  const isPossible = state.canPunch && state.isOnline && punchedOf(peer) !== undefined
-  if (!isPossible || !decides(state, peer) || peer.current !== null) return
+  // Whether the other is behind a router it may still be finding out: it is asked.
+  if (!state.canPunch || !state.isOnline || !decides(state, peer) || peer.current !== null) return
   peer.punch = { stage: 'asking', attempts: 0, startedAt: now, at: now, candidate: null }
   ask(state, peer, peer.punch, now)
 }
@@ -46,7 +46,7 @@ export function keepPunching(state: State, peer: Peer, now: number): void {
   const { punch } = peer
   if (punch === null) return
   if (now >= punch.at) {
-    if (punch.stage === 'asking') giveUp(peer, 'it did not say how it is seen from outside')
+    if (punch.stage === 'asking') giveUp(peer, punchedOf(peer) && 'it did not answer when the two were about to meet')
     else if (punch.stage === 'resting') ask(state, peer, punch, now)
     else if (punch.candidate !== null) {
       dial(state, peer, punch.candidate)
@@ -69,9 +69,10 @@ export function punchFailed(peer: Peer, now: number): void {
   punch.at = Math.max(now, punch.startedAt + PUNCH_APART_MS)
 }
 
-function giveUp(peer: Peer, why: string): void {
+/** Without a reason of its own it goes by relay for what the round before found. */
+function giveUp(peer: Peer, why: string | undefined): void {
   peer.punch = null
-  peer.relayWhy = why
+  if (why !== undefined) peer.relayWhy = why
 }
 
 /** The leader has begun: this end dials at once, from the port that it told of. */

@@ -4,7 +4,7 @@ import { ANSWERS, ASKED_MS, PUNCHED_FRESH_MS } from './limits.ts'
 import { never, type Peer, type State } from './state.ts'
 
 /** How this machine can be reached now; what is punched only as long as a router surely remembers it. */
-export function ownCandidates(state: State, now: number): Candidate[] {
+function ownCandidates(state: State, now: number): Candidate[] {
   const punched = freshPunched(state, now)
   if (punched === null) return state.candidates.slice(0, MAX_CANDIDATES)
   return [...state.candidates.slice(0, MAX_CANDIDATES - 1), punched]

@@ -74,9 +74,10 @@ export type Peer = KnownMachine & {
   /** When links ended that had lived too short. */
   shorts: number[]
   pausedUntil: number
-  /** When it was answered lately, and when it last made this machine look for it, or punch. */
+  /** When it was answered lately, when it made this machine look for it, when it last asked, and when it last wanted to be punched. */
   answers: number[]
-  heededAt: number
+  heeds: number[]
+  wantedAt: number
   punchedAt: number
   /** When it was asked, until it answers; -Infinity while it was not. And how long it took the last time. */
   askedAt: number
@@ -167,7 +168,8 @@ export function newPeer(machine: string, known: KnownMachine, now: number): Peer
     shorts: [],
     pausedUntil: never,
     answers: [],
-    heededAt: never,
+    heeds: [],
+    wantedAt: never,
     punchedAt: never,
     askedAt: never,
     signalMs: 0,

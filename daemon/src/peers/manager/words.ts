@@ -58,7 +58,7 @@ export type LinkEffect =
   | { type: 'close'; link: string; why: string }
   | { type: 'signal'; machine: string; signal: LinkSignal }
   /** Messages to this machine go by this link from now on; null: by the relay. What was under way may be lost. */
-  | { type: 'use'; machine: string; link: string | null }
+  | { type: 'use'; machine: string; link: string | null; why: string }
   /** Learn how the control plane sees the shared port; answered by `punched`. */
   | { type: 'learn' }
   /** The view of this machine changed. */
