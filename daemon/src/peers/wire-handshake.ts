@@ -5,7 +5,7 @@ import type { Dialing, Listening, Proved, Refused } from './handshake.ts'
 import type { Wire } from './wire.ts'
 
 /** What the handshake needs of a wire. */
-export type Speech = Pick<Wire, 'emit' | 'listen' | 'end'>
+export type Speech = Pick<Wire, 'emit' | 'listen' | 'whenEnded' | 'end'>
 
 /** `open` is called within the turn in which the other end is proved, so that no frame comes before it. Rejects with FORBIDDEN. */
 type Open<T> = (proved: Proved) => T

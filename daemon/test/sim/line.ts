@@ -1,6 +1,6 @@
 /** A machine's line to the control plane: dials, comes back by itself, and carries what the uplink asks of it. */
 import type { AgentClaim, ClaimResult, Envelope, RelayResult, ReturnBatch } from '@agent-relay/protocol'
-import type { LinkSignal } from '../../src/peers/manager/index.ts'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 import type { Clock } from '../../src/service/clock.ts'
 import type { Carrier, Uplink } from '../../src/service/uplink.ts'
 import type { Network } from './network.ts'

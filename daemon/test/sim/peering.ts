@@ -5,13 +5,8 @@
 import type { Candidate, Envelope, PeerFrames, ReturnBatch } from '@agent-relay/protocol'
 import type { RosterIndex } from '../../src/core/roster.ts'
 import type { Effect } from '../../src/core/turn.ts'
-import {
-  createLinks,
-  type KnownMachine,
-  type LinkEffect,
-  type LinkEvent,
-  type LinkSignal,
-} from '../../src/peers/manager/index.ts'
+import { createLinks, type KnownMachine, type LinkEffect, type LinkEvent } from '../../src/peers/manager/index.ts'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 import type { PeerLink, PeerSide } from '../../src/peers/transport.ts'
 import type { Engine } from '../../src/service/engine.ts'
 import type { Mail } from '../../src/service/mail.ts'

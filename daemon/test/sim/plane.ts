@@ -9,7 +9,7 @@ import {
   type Returned,
   type WireError,
 } from '@agent-relay/protocol'
-import type { LinkSignal } from '../../src/peers/manager/index.ts'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 import { WALL_MS } from './machine-clock.ts'
 import { createMailbox, mailKey } from './mailbox.ts'
 import type { Network } from './network.ts'

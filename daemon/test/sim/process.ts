@@ -328,7 +328,6 @@ const nobody = (): never => {
   throw new Error('not part of a simulated machine')
 }
 const elsewhere = {
-  peering: undefined as never,
   paths: undefined as never,
   runHost: undefined as never,
   peering: undefined as never,

@@ -1,6 +1,6 @@
 /** One connection of a machine to the control plane, with what each end knows of it. */
 import type { Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
-import type { LinkSignal } from '../../src/peers/manager/index.ts'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 
 export type Session = {
   machine: string

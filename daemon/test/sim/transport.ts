@@ -3,7 +3,6 @@ import { PEER_HANDSHAKE_MS } from '@agent-relay/protocol'
 import { createHandshakes, type Proved } from '../../src/peers/handshake.ts'
 import { readPeerFrame } from '../../src/peers/peer-frame.ts'
 import type { Dial, PeerLink, PeerSide } from '../../src/peers/transport.ts'
-import type { Listener as WireListener } from '../../src/peers/wire.ts'
 import { answerOver, dialOver, type Speech } from '../../src/peers/wire-handshake.ts'
 import type { Ground, Station, Tls } from './ground.ts'
 import type { Identity } from './identities.ts'
@@ -68,7 +67,8 @@ export function createSimTransport(options: Options): SimTransport {
 
   /** A wire of the shipped handshake over this end; `failed` once, unless it becomes a link before. */
   function wireOf(end: End, then: Then): { wire: Speech; done: () => void } {
-    let listener: WireListener | undefined
+    let listener: Parameters<Speech['listen']>[0] | undefined
+    let told = (_why: string): void => undefined
     let isOver = false
     function fail(why: string): void {
       if (isOver) return
@@ -82,12 +82,19 @@ export function createSimTransport(options: Options): SimTransport {
     })
     end.listen({
       frame: (event, frame) => run(() => listener?.(event, frame)),
-      ended: (why) => run(() => fail(why)),
+      ended: (why) =>
+        run(() => {
+          told(why)
+          fail(why)
+        }),
     })
-    const wire = {
-      emit: (event: string, frame: unknown) => end.send(event, frame),
-      listen(next: WireListener) {
+    const wire: Speech = {
+      emit: (event, frame) => end.send(event, frame),
+      listen(next) {
         listener = next
+      },
+      whenEnded(next) {
+        told = next
       },
       end() {
         end.close()
