@@ -1,6 +1,6 @@
 /** What lies between the machines: who dials reaches whom, connections, and everything that goes wrong with them. */
-import type { Candidate } from '@agent-relay/protocol'
-import { createPipes, type End, type Holder, type Pipe, type Pipes } from './pipes.ts'
+import type { Candidate, PeerWelcome } from '@agent-relay/protocol'
+import { createPipes, type End, type Holder, type Middle, type Pipe, type Pipes } from './pipes.ts'
 import type { Places, Way } from './places.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
@@ -44,6 +44,11 @@ export type Ground = {
   heal(): void
 }
 
+/** Whoever sits between has no key of either, and says to the listener what it has: the proof that this one made itself. */
+const forge: Middle = (from, event, frame, say) => {
+  if (event === 'PEER_WELCOME') say(from === 0 ? 1 : 0, 'PEER_FINISH', { proof: (frame as PeerWelcome).proof })
+}
+
 /** When a system says again that it wants a connection. */
 const SYN_MS = [0, 1_000, 3_000]
 
@@ -75,11 +80,12 @@ export function createGround({ timeline, random, places }: Options): Ground {
     by: Way['by'],
   ): void {
     const isMiddled = middles.has(pairOf(from.machine, to.machine))
+    const middle = isMiddled ? forge : undefined
     const ways = [
       { to: to.machine, by },
       { to: from.machine, by },
     ] as const
-    const { ends } = pipes.open([from, to], ways, isMiddled)
+    const { ends } = pipes.open([from, to], ways, middle)
     const binding = bytes()
     const remote = (of: Station) => ({ host: places.hostsOf(of.machine)[0] as string, port: 4_000 })
     // Whoever sits between even holds certificates of both: only what the two sessions export tells.

@@ -28,7 +28,7 @@ export function createLinkOracle(object: (rule: string, text: string) => never) 
     opened(end: End, link: PeerLink): void {
       const { machine } = end.holder
       const other = otherOf(end)
-      if (end.pipe.isMiddled)
+      if (end.pipe.middle !== undefined)
         object('in the middle', `${machine} has a link to ${link.machine}, and somebody sits between`)
       if (other.holder.machine !== link.machine)
         object('stranger', `${machine} takes ${other.holder.machine} for ${link.machine}`)

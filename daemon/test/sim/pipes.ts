@@ -21,6 +21,14 @@ export type End = {
   listen(on: Listener): void
 }
 
+/** `say`: in the name of that end. */
+export type Middle = (
+  from: 0 | 1,
+  event: string,
+  frame: unknown,
+  say: (from: 0 | 1, event: string, frame: unknown) => void,
+) => void
+
 type Listener = { frame(event: string, frame: unknown): void; ended(why: string): void }
 
 export type Pipe = {
@@ -28,15 +36,15 @@ export type Pipe = {
   readonly ways: readonly [Way, Way]
   /** Of the machine that called, and of the one that was called. */
   readonly ends: readonly [End, End]
-  /** Somebody sits between and speaks TLS with each. */
-  readonly isMiddled: boolean
+  /** Somebody sits between and speaks TLS with each; hears every frame before it goes on. */
+  readonly middle: Middle | undefined
   /** Nothing gets through any more, for good, and nobody is told: an address is gone, or a router forgot. */
   isStuck: boolean
 }
 
 export type Pipes = {
   /** `ways`: from the first to the second, and back. */
-  open(holders: readonly [Holder, Holder], ways: readonly [Way, Way], isMiddled: boolean): Pipe
+  open(holders: readonly [Holder, Holder], ways: readonly [Way, Way], middle: Middle | undefined): Pipe
   all(): readonly Pipe[]
   /** A way may be open again: what waits in the systems of both ends goes on. */
   retry(): void
@@ -94,7 +102,9 @@ export function createPipes({ timeline, random, passes, latencyMs }: Options): P
       },
       isOpen: () => own.isOpen,
       send(event, frame, slowMs = 0) {
-        if (own.isOpen) carry(pipe(), at, { seq: own.sent++, event, frame }, slowMs)
+        if (!own.isOpen) return
+        carry(pipe(), at, { seq: own.sent++, event, frame }, slowMs)
+        pipe().middle?.(at, event, frame, say)
       },
       close() {
         if (!own.isOpen) return
@@ -104,6 +114,10 @@ export function createPipes({ timeline, random, passes, latencyMs }: Options): P
       listen(listener) {
         own.listener = listener
       },
+    }
+    const say = (from: 0 | 1, event: string, frame: unknown): void => {
+      const speaker = inside(pipe().ends[from])
+      carry(pipe(), from, { seq: speaker.sent++, event, frame }, 0)
     }
     const own: Innards = {
       isOpen: true,
@@ -200,12 +214,12 @@ export function createPipes({ timeline, random, passes, latencyMs }: Options): P
   }
 
   return {
-    open(holders, ways, isMiddled) {
+    open(holders, ways, middle) {
       const pipe: Pipe = {
         number: ++count,
         ways,
         ends: [newEnd(holders[0], () => pipe, 0), newEnd(holders[1], () => pipe, 1)],
-        isMiddled,
+        middle,
         isStuck: false,
       }
       pipes = pipes.filter((one) => !isGone(one))

@@ -310,6 +310,7 @@ export function createPlane({ timeline, random, network, machines }: Options) {
     hasMachine: registry.hasMachine,
     revoke(machine: string): void {
       registry.revoke(machine)
+      mailbox.drop(machine)
       const session = sessions.get(machine)
       sessions.delete(machine)
       if (session !== undefined) turnAway(session)

@@ -11,9 +11,9 @@ import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, Violation } from './oracle.ts'
 import { createPlaces, type Places } from './places.ts'
 import { createPlane, type Plane } from './plane.ts'
-import type { Session } from './session.ts'
 import { createRandom } from './random.ts'
 import type { Action, Schedule } from './schedule.ts'
+import type { Session } from './session.ts'
 import { createTimeline, type Timeline } from './timeline.ts'
 
 /** Far above what the longest schedule takes. */
