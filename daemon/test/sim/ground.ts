@@ -41,7 +41,10 @@ export type Ground = {
   setMiddle(one: string, other: string, isOn: boolean): void
   /** Connections between these two: a reset at both ends, or at one of them and the other hears nothing, or a router forgot them. */
   break(one: string, other: string, how: 'reset' | 'half' | 'stuck'): void
+  /** From here on nobody sits between, and whatever waits to get through does. */
   heal(): void
+  /** Every connection ends, and both ends know. */
+  reset(): void
 }
 
 /** Whoever sits between has no key of either, and says to the listener what it has: the proof that this one made itself. */
@@ -176,6 +179,9 @@ export function createGround({ timeline, random, places }: Options): Ground {
     heal() {
       middles.clear()
       pipes.retry()
+    },
+    reset() {
+      for (const { ends } of pipes.all()) for (const end of ends) pipes.reset(end)
     },
   }
 }

@@ -270,4 +270,15 @@ export const VARIANTS: readonly Variant[] = [
       },
     ],
   },
+  {
+    name: 'removed-waited-for',
+    mistake: 'what the cloud kept for a machine that was removed waits for its time to end',
+    replacements: [
+      {
+        file: 'core/link.ts',
+        find: '  leaveRemoved(state, turn)\n',
+        replace: '',
+      },
+    ],
+  },
 ]

@@ -237,6 +237,7 @@ function settle(world: World): void {
   diary.note('world', () => 'everything comes to rest')
   // Every connection is a new one: one that frames were lost on would in truth have ended, too.
   reconnect(world, () => true)
+  world.ground.reset()
   rest(world)
   diary.note('world', () => 'everybody writes once more to whom they wrote')
   for (const agent of agents)
