@@ -51,7 +51,8 @@ export function part({ timeline, oracle, machines }: World): void {
 /** One for every two machines, whichever of their agents talk. */
 function pairsOf({ oracle, places, agents }: World): Pair[] {
   const pairs = new Map<string, Pair>()
-  for (const from of agents)
+  // One that has no name yet, or not any more, says nothing.
+  for (const from of agents.filter((agent) => agent.isReceiving()))
     for (const key of oracle.recipientsOf(from.key)) {
       const to = agents.find((agent) => agent.key === key)
       if (to === undefined) continue

@@ -189,9 +189,10 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       said++
     },
     returned(machine: string, batch: ReturnBatch): void {
-      // A hole that only a lost disk could fill, or a machine that lost the name, is asked for ever less often until it expires.
+      // A hole that only a lost disk could fill, or a machine that lost the name or was removed, is asked for ever less often until it expires.
       const isVain = batch.gaps.every(
-        ({ to, outboxEpoch, stream }) => !isLive(to, outboxEpoch) || homes.has(stream.split('>')[0] ?? ''),
+        ({ to, outboxEpoch, stream }) =>
+          revoked.has(to) || !isLive(to, outboxEpoch) || homes.has(stream.split('>')[0] ?? ''),
       )
       if (batch.acks.length + batch.receipts.length + (batch.heard?.length ?? 0) > 0 || !isVain) said++
       for (const { to, outboxEpoch, stream, upTo } of batch.acks) {

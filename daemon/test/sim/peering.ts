@@ -257,7 +257,7 @@ export function createPeering(host: PeeringHost): Peering {
     diary.note(self, () => `tells ${machine}: ${signalAsText(signal)}`)
     const direct = carrierOf(machine)
     if (direct !== undefined && !belief().isOnline) direct.send('PEER_SIGNAL', sealed(signal))
-    else host.signal(machine, signal, (why) => run({ type: 'unsignaled', machine, why }))
+    else host.signal(machine, signal, (why) => host.run(() => run({ type: 'unsignaled', machine, why })))
   }
 
   function sendMail(machine: string, envelopes: Envelope[]): void {

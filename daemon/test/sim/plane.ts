@@ -59,7 +59,6 @@ export function createPlane({ timeline, random, network, machines }: Options) {
   function open(session: Session): void {
     if (!isRunning || !session.isOpenHere) return
     if (!registry.hasMachine(session.machine)) {
-      session.isOpenThere = true
       turnAway(session)
       return
     }
@@ -94,6 +93,7 @@ export function createPlane({ timeline, random, network, machines }: Options) {
   }
 
   function turnAway(session: Session): void {
+    session.isOpenThere = false
     down(session, false, () => session.end.refused())
     later(1_000, () => network().sever(session, 0, 0))
   }

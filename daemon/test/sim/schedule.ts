@@ -84,7 +84,7 @@ export function scheduleOf(seed: number): Schedule {
     agents,
     hasMoves: random.chance(0.1),
     hasWipes: random.chance(0.15),
-    hasRevokes: random.chance(0.05),
+    hasRevokes: random.chance(0.1),
   }
   const length = random.between(10, 36)
   const actions: Action[] = []

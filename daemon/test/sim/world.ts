@@ -296,6 +296,7 @@ function restless({ plane, oracle, machines, agents }: World): string | undefine
     if (state.outCount > 0) return `${state.outCount} messages wait in the outbox of ${machine.id}`
     if (state.owedCount > 0) return `${state.owedCount} receipts are owed by ${machine.id}`
     for (const agent of state.agents.values()) {
+      if (agents.some(({ key, home }) => key === agent.key && !isLeft(home()))) continue
       // Whoever runs elsewhere by now takes nothing here any more: until it expires, that waits.
       const until = agent.claim === 'refused' ? engine.now() + SILENCE_MS : Number.POSITIVE_INFINITY
       const waiting = [...agent.waiting.values()].filter((entry) => entry.expiresAt < until)
