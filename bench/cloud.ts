@@ -16,11 +16,18 @@ export type Cloud = {
   close(): Promise<void>
 }
 
-/** Starts the control plane and machines of these names, up and linked; `settle` has each to itself before it is linked. */
-export async function openCloud(
-  names: string[],
-  settle: (machine: Machine) => Promise<void> = async () => undefined,
-): Promise<Cloud> {
+/** Messages take the relay, whatever else there might be. */
+export const RELAY_ONLY = { AGENT_RELAY_PEER_PORT: 'off' }
+
+type Settle = {
+  /** Has each machine to itself before it is linked. */
+  settle?: (machine: Machine) => Promise<void>
+  /** Of the daemons. */
+  env?: Record<string, string>
+}
+
+/** Starts the control plane and machines of these names, up and linked. */
+export async function openCloud(names: string[], { settle, env }: Settle = {}): Promise<Cloud> {
   const plane = await ownPlane(() => undefined)
   const lab = await openLab()
   const close = async (): Promise<void> => {
@@ -30,13 +37,13 @@ export async function openCloud(
   try {
     const person = await signIn(plane.url, await plane.signInLink())
     const org = await person.change<{ id: string }>('orgs.create', { name: 'Bench' })
-    const machines = names.map((name) => lab.machine(name))
+    const machines = names.map((name) => lab.machine(name, env))
     const folder = plane.folder ?? ''
     await liftLimits(folder)
     await Promise.all(
       machines.map(async (machine) => {
         await machine.run(['up'])
-        await settle(machine)
+        await settle?.(machine)
         await machine.link(plane.url, person, org.id)
       }),
     )

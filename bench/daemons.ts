@@ -8,7 +8,8 @@ import { homePaths } from '../daemon/src/home/paths.ts'
 import { cli, type Machine, makeMachine } from '../scripts/scene/machine.ts'
 
 export type Lab = {
-  machine(name: string): Machine
+  /** `env` is its daemon's. */
+  machine(name: string, env?: Record<string, string>): Machine
   /** Ends every daemon and removes every home. */
   close(): Promise<void>
 }
@@ -18,8 +19,8 @@ export async function openLab(): Promise<Lab> {
   const folder = await mkdtemp(path.join(tmpdir(), 'relay-bench-'))
   const machines: Machine[] = []
   const lab: Lab = {
-    machine(name) {
-      const machine = makeMachine(folder, name)
+    machine(name, env) {
+      const machine = makeMachine(folder, name, env)
       machines.push(machine)
       return machine
     },

@@ -1,6 +1,6 @@
 /** One message to everybody: `*:*` from one agent to a thousand on twenty machines, each a copy of its own, durable at both ends. */
 import type { Machine } from '../scripts/scene/machine.ts'
-import { openCloud } from './cloud.ts'
+import { openCloud, RELAY_ONLY } from './cloud.ts'
 import { type AgentConnection, connectAs, cpuMicros, pidOf } from './daemons.ts'
 import { type Figure, percentile, type Settings } from './figures.ts'
 import { bodyOf } from './pump.ts'
@@ -18,11 +18,17 @@ type Run = {
 export async function fanout({ repeats }: Settings): Promise<Figure[]> {
   const listeners: AgentConnection[] = []
   // Names that are there before the link are claimed together.
-  const cloud = await openCloud(['caller', ...Array.from({ length: MACHINES }, (_, n) => `m${n}`)], async (machine) => {
-    if (machine.name === 'caller') return
-    const here = await Promise.all(Array.from({ length: AGENTS }, (_, n) => connectAs(machine, `${machine.name}-${n}`)))
-    await Promise.all(here.map((listener) => listener.request('subscribe', {})))
-    listeners.push(...here)
+  const names = ['caller', ...Array.from({ length: MACHINES }, (_, n) => `m${n}`)]
+  const cloud = await openCloud(names, {
+    env: RELAY_ONLY,
+    async settle(machine) {
+      if (machine.name === 'caller') return
+      const here = await Promise.all(
+        Array.from({ length: AGENTS }, (_, n) => connectAs(machine, `${machine.name}-${n}`)),
+      )
+      await Promise.all(here.map((listener) => listener.request('subscribe', {})))
+      listeners.push(...here)
+    },
   })
   try {
     const [caller, ...machines] = cloud.machines as [Machine, ...Machine[]]

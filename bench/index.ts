@@ -7,14 +7,24 @@ import { parseArgs } from 'node:util'
 import { onEnd } from '../scripts/on-end.ts'
 import { cli } from './cli.ts'
 import { endLabs } from './daemons.ts'
+import { direct } from './direct.ts'
 import { fanout } from './fanout.ts'
+
 import { type Figure, ratios, type Settings, spread, table } from './figures.ts'
 import { local } from './local.ts'
 import { mailbox } from './mailbox.ts'
 import { relay } from './relay.ts'
 import { start } from './start.ts'
 
-const all: Record<string, (settings: Settings) => Promise<Figure[]>> = { local, relay, mailbox, fanout, start, cli }
+const all: Record<string, (settings: Settings) => Promise<Figure[]>> = {
+  local,
+  direct,
+  relay,
+  mailbox,
+  fanout,
+  start,
+  cli,
+}
 const { values, positionals } = parsed()
 const unknown = positionals.find((name) => !Object.hasOwn(all, name))
 if (unknown !== undefined) {

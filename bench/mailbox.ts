@@ -1,6 +1,6 @@
 /** The recipient's machine is away: messages wait in the control plane's Postgres, and come when it is back. */
 import type { Machine } from '../scripts/scene/machine.ts'
-import { known, openCloud } from './cloud.ts'
+import { known, openCloud, RELAY_ONLY } from './cloud.ts'
 import { type AgentConnection, connectAs, cpuMicros, pidOf } from './daemons.ts'
 import { compared, type Figure, type Settings } from './figures.ts'
 import { openPeers, PeerValues } from './peers.ts'
@@ -17,7 +17,7 @@ type Cpu = { gateway: number; postgres: number; daemon: number }
 type Run = Parked & { cpuIn: Cpu; cpuOut: Cpu }
 
 export async function mailbox({ repeats, hasPeers }: Settings): Promise<Figure[]> {
-  const cloud = await openCloud(['here', 'away'])
+  const cloud = await openCloud(['here', 'away'], { env: RELAY_ONLY })
   const peers = await openPeers(hasPeers)
   try {
     const [here, away] = cloud.machines as [Machine, Machine]

@@ -2,7 +2,6 @@
  * The daemon: run as a process of its own by `agent-relay up`, and the only file that knows everybody. With `--foreground` the
  * log also goes to stderr. It is ready when its socket answers; what keeps it from starting is one line on stderr and exit 1.
  */
-import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { createRunHost } from './agents/host.ts'
 import { hasMail } from './core/state.ts'
@@ -14,6 +13,7 @@ import { lockHome } from './home/lock.ts'
 import type { HomePaths } from './home/paths.ts'
 import { listenLocally } from './local/server.ts'
 import { type Log, openLog } from './log.ts'
+import { watchNetwork } from './peers/network-watch.ts'
 import { type PeerSettings, peerSettings } from './peers/settings.ts'
 import { systemClock } from './service/clock.ts'
 import { createControl } from './service/control.ts'
@@ -97,7 +97,10 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
   })
   const mail = createMail({ engine, sealer, log })
   const control = createControl({ paths, store, log, version, engine, mail, sealer })
-  const peering = createPeering({ paths, log, store, engine, control, sealer, mail, settings: peers })
+  const network = watchNetwork()
+  // Before direct links: they need it to find new ones.
+  network.onChange(control.nudge)
+  const peering = createPeering({ paths, log, store, engine, control, sealer, mail, settings: peers, network })
   const sealing = () => {
     const view = sealer.view()
     return view !== null && isSealOff ? { ...view, mode: 'off' as const } : view
@@ -136,7 +139,7 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
         url: control.link()?.url ?? null,
         facts: await peering.netcheck(),
         control: control.view(),
-        interfaces: networkInterfaces(),
+        interfaces: network.interfaces(),
       }),
     reload: () => control.load(),
     shutdown: () => stopRequested(),
@@ -158,6 +161,7 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
   const catchUp = setInterval(() => {
     if (!clock.catchUp()) return
     service.engine.submit({ type: 'tick' })
+    control.nudge()
     peering.woke()
   }, CATCH_UP_MS).unref()
   function markTime(): void {
@@ -172,6 +176,7 @@ async function start({ paths, log, keepMs, isSealOff, peers }: Start): Promise<(
     stopPurging()
     clearInterval(timeKeeping)
     clearInterval(catchUp)
+    network.stop()
     await runHost.stop()
     await control.leave()
     control.stop()

@@ -16,8 +16,8 @@ export type DaemonProcess = {
 
 export type Delivery = { message: Message; redelivered: boolean }
 
-/** Everything that one test starts; `close` ends all of it. `cli` is the bin of a built bundle. */
-export function daemonLab(cli: string) {
+/** Everything that one test starts; `close` ends all of it. `cli` is the bin of a built bundle, `env` the daemons' beside ours. */
+export function daemonLab(cli: string, env: Record<string, string> = {}) {
   const main = join(dirname(cli), 'daemon.js')
   const folder = mkdtempSync(join(tmpdir(), 'relay-daemon-'))
   const children = new Set<ChildProcess>()
@@ -25,7 +25,7 @@ export function daemonLab(cli: string) {
 
   function spawnDaemon(home: string): DaemonProcess {
     const child = spawn(process.execPath, [main, '--foreground'], {
-      env: { ...process.env, AGENT_RELAY_HOME: home },
+      env: { ...process.env, AGENT_RELAY_PORT_MAPPING: 'off', ...env, AGENT_RELAY_HOME: home },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     children.add(child)

@@ -70,6 +70,11 @@ test('direct, cut, by relay, and direct again', { timeout: 180_000 }, async () =
     expect(await lastPath(scene, 'Ann', 'Bob')).toBe('direct')
     expect(await lastPath(scene, 'Bob', 'Ann')).toBe('direct')
 
+    const ping = await asking(alice.socket, (connection) => connection.request('ping', { name: 'Bob' }))
+    expect(ping).toMatchObject({ path: 'direct', kind: direct.kind, remote: direct.remote, inbox: 'ok' })
+    const facts = await asking(bob.socket, (connection) => connection.request('netcheck', {}))
+    expect(facts).toMatchObject({ port: portOf(bob), direct: { isOn: true }, mapping: { state: 'off' } })
+
     // Cut in the middle of traffic; not as often as makes both pause.
     for (let i = 0; i < 3; i++) {
       const sending = burst(40)
@@ -81,6 +86,8 @@ test('direct, cut, by relay, and direct again', { timeout: 180_000 }, async () =
     await cut([alice, bob], true)
     await untilLink(alice, bob, ({ state }) => state === 'relay' || state === 'probing')
     expect(await lastPath(scene, 'Ann', 'Bob')).toBe('relay')
+    const relayed = await asking(alice.socket, (connection) => connection.request('ping', { name: 'Bob' }))
+    expect(relayed).toMatchObject({ path: 'relay', kind: null, remote: null, inbox: 'ok' })
     await burst(40)
     const lost = await untilLink(alice, bob, ({ state }) => state === 'relay')
     expect(lost.kind).toBe(null)

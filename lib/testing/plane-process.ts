@@ -1,6 +1,6 @@
 /**
  * The control plane as a process of its own without the pages, for tests that end, freeze or starve it: its sockets and its
- * readiness on PORT of this computer, over DATABASE_URL. Starts in half a second. Says over IPC when it is ready.
+ * readiness on PORT of HOST, over DATABASE_URL. Starts in half a second. Says over IPC when it is ready.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -32,5 +32,5 @@ onceTold(log, async () => {
   await realtime.close()
   await closeHttp()
 })
-await listen(http, env().PORT, '127.0.0.1')
+await listen(http, env().PORT, env().HOST)
 process.send?.({ port: (http.address() as AddressInfo).port, points: POINTS })

@@ -21,8 +21,8 @@ let db: Db
 let owner: Ctx<UserActor>
 let org: { id: string; slug: string; name: string }
 
-const startCluster = (folder: string): Promise<EmbeddedPostgres> =>
-  startEmbedded({ folder, settings: { fsync: 'off' } })
+const startCluster = (folder: string, settings: Record<string, string> = {}): Promise<EmbeddedPostgres> =>
+  startEmbedded({ folder, settings: { fsync: 'off', ...settings } })
 
 async function found(url: string): Promise<{ url: string }> {
   db = createDb(url, { poolSize: 4 })
@@ -44,6 +44,15 @@ const answers = {
     cluster = await startCluster(clusterFolder)
     await migrate(cluster.url)
     return { ...(await found(cluster.url)), pid: cluster.pid() }
+  },
+  /** The same, reached by a socket file too: also from another network namespace. */
+  async clusterBySocket() {
+    clusterFolder = reapedFolder('agent-relay-stage-', 'data/postmaster.pid')
+    cluster = await startCluster(clusterFolder, { unix_socket_directories: clusterFolder })
+    await migrate(cluster.url)
+    const url = new URL(cluster.url)
+    url.searchParams.set('host', clusterFolder)
+    return { ...(await found(cluster.url)), url: url.href }
   },
   async stopCluster() {
     await cluster?.stop()

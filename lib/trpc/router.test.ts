@@ -30,6 +30,7 @@ const absent = '00000000-0000-7000-8000-000000000000'
 const ofOrg: Record<string, (api: Api, org: string) => Promise<unknown>> = {
   'orgs.get': (api, org) => api.orgs.get({ org }),
   'orgs.update': (api, org) => api.orgs.update({ org, name: 'Acme' }),
+  'orgs.setArchive': (api, org) => api.orgs.setArchive({ org, isOn: false }),
   'overview.get': (api, org) => api.overview.get({ org }),
   'agents.list': (api, org) => api.agents.list({ org, q: 'a', status: 'idle' }),
   'machines.list': (api, org) => api.machines.list({ org }),
@@ -105,6 +106,7 @@ test('the outputs are the shapes that the pages were promised', () => {
   expectTypeOf<Out['me']['get']>().toEqualTypeOf<views.MeView>()
   expectTypeOf<Out['orgs']['create']>().toEqualTypeOf<views.OrgSummary>()
   expectTypeOf<Out['orgs']['get']>().toEqualTypeOf<views.OrgView>()
+  expectTypeOf<Out['orgs']['setArchive']>().toEqualTypeOf<views.OrgArchive>()
   expectTypeOf<Out['overview']['get']>().toEqualTypeOf<views.OverviewView>()
   expectTypeOf<Out['agents']['list']>().toEqualTypeOf<views.AgentRow[]>()
   expectTypeOf<Out['machines']['list']>().toEqualTypeOf<views.MachineRow[]>()

@@ -24,9 +24,10 @@ export type Machine = {
   remove(): Promise<void>
 }
 
-export function makeMachine(folder: string, name: string): Machine {
+/** `extra` goes into the environment of its commands and of its daemon. */
+export function makeMachine(folder: string, name: string, extra: Record<string, string> = {}): Machine {
   const home = path.join(folder, name)
-  const env = { ...process.env, AGENT_RELAY_HOME: home, AGENT_RELAY_PORT_MAPPING: 'off', NO_COLOR: '1' }
+  const env = { ...process.env, AGENT_RELAY_HOME: home, AGENT_RELAY_PORT_MAPPING: 'off', NO_COLOR: '1', ...extra }
 
   const start = (args: string[]): ChildProcess =>
     startChild(process.execPath, [cli, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })

@@ -32,7 +32,8 @@ afterAll(async () => {
   await database.drop()
 })
 beforeEach(async () => {
-  lab = daemonLab(cli)
+  // What the control plane carries is what these tests are about.
+  lab = daemonLab(cli, { AGENT_RELAY_PEER_PORT: 'off' })
   gateway = await startGateway(database.db)
 })
 afterEach(async () => {

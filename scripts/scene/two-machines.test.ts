@@ -32,7 +32,7 @@ afterEach(async () => {
 
 async function relay(home: string, args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, ['--no-warnings', main, ...args], {
-    env: { ...process.env, AGENT_RELAY_HOME: home, AGENT_RELAY_KEY: '', ...env },
+    env: { ...process.env, AGENT_RELAY_HOME: home, AGENT_RELAY_KEY: '', AGENT_RELAY_PEER_PORT: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''

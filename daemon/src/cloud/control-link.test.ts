@@ -247,28 +247,35 @@ describe('what is carried', () => {
   })
 })
 
-test('a control plane that stops answering is given up 40 s after its last echo', async () => {
+/** A clock that stands still unless it is told how much time passes. */
+function standing(): { clock: Clock; pass(ms: number): void } {
   const timers: { at: number; act: () => void }[] = []
   let now = 0
-  const clock: Clock = {
-    now: () => now,
-    after(ms, act) {
-      const timer = { at: now + ms, act }
-      timers.push(timer)
-      return () => void (timers.includes(timer) && timers.splice(timers.indexOf(timer), 1))
+  return {
+    clock: {
+      now: () => now,
+      after(ms, act) {
+        const timer = { at: now + ms, act }
+        timers.push(timer)
+        return () => void (timers.includes(timer) && timers.splice(timers.indexOf(timer), 1))
+      },
+    },
+    pass(ms) {
+      const end = now + ms
+      for (;;) {
+        const due = timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0]
+        if (due === undefined) break
+        timers.splice(timers.indexOf(due), 1)
+        now = due.at
+        due.act()
+      }
+      now = end
     },
   }
-  const pass = (ms: number): void => {
-    const end = now + ms
-    for (;;) {
-      const due = timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0]
-      if (due === undefined) break
-      timers.splice(timers.indexOf(due), 1)
-      now = due.at
-      due.act()
-    }
-    now = end
-  }
+}
+
+test('a control plane that stops answering is given up 40 s after its last echo', async () => {
+  const { clock, pass } = standing()
   const { link, next } = linkTo(await plane.listen(), { clock })
   const claims = next('claims')
   link.start()
@@ -285,4 +292,42 @@ test('a control plane that stops answering is given up 40 s after its last echo'
   expect(link.state().state).toBe('connected')
   pass(1)
   await expect.poll(() => reason?.message).toMatch(/has not answered a heartbeat for 40 s/)
+})
+
+describe('in another network', () => {
+  test('a connection that is silent there is given up after 3 s, and one that answers stays', async () => {
+    const { clock, pass } = standing()
+    const { link, next } = linkTo(await plane.listen(), { clock })
+    const claims = next('claims')
+    link.start()
+    await claims
+    await expect.poll(() => link.latencyMs()).toBe(0)
+    link.nudge()
+    pass(1)
+    // The answer comes by a real socket, while this clock stands.
+    await expect.poll(() => link.latencyMs()).toBe(1)
+    pass(3_000)
+    expect(link.state().state).toBe('connected')
+    delete plane.answers.heartbeat
+    const down = next('down')
+    link.nudge()
+    pass(3_000)
+    await expect(down).resolves.toMatchObject({ code: 'TIMEOUT' })
+  })
+
+  test('what waited for its next try is tried at once', async () => {
+    const { clock } = standing()
+    const { link, next } = linkTo(await plane.listen(), { clock })
+    const up = next('up')
+    link.start()
+    await up
+    const down = next('down')
+    for (const socket of plane.sockets) socket.disconnect(true)
+    await down
+    expect(link.state().state).toBe('waiting')
+    const again = next('up')
+    link.nudge()
+    await again
+    expect(link.state().state).toBe('connected')
+  })
 })

@@ -132,6 +132,8 @@ export type ControlLink = {
   reportLinks(links: LinkReport[], isWhole: boolean): Promise<void>
   /** Whether a caller from outside reaches this machine at the address that the control plane sees, on this port. */
   checkReach(port: number): Promise<ReachAnswer>
+  /** The network changed, or this machine slept: what is silent now is given up soon, and what waits is tried at once. */
+  nudge(): void
   /** Another machine holds this version: asked for when it is newer, though not often. */
   behind(version: number): void
   state(): ControlState
@@ -324,6 +326,13 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         await ask('links', { links: reports.slice(from, from + MAX_BATCH), isWhole: isWhole && from === 0 })
     },
     checkReach: async (port) => read('reach.check', await ask('reach.check', { port })),
+    nudge() {
+      attempt = 0
+      if (session !== undefined) return session.check()
+      if (state.state !== 'waiting') return
+      cancelRetry()
+      connect()
+    },
     behind: (version) => follower.hearsay(version),
     state: () => ({ ...state }),
     latencyMs: () => session?.latencyMs() ?? null,

@@ -31,6 +31,8 @@ import { nonsense, unreachable } from './trouble.ts'
 const OPEN_MS = 15_000
 /** Shorter than HEARTBEAT_DEAD_MS, so that a request ends before the connection is given up. */
 const ANSWER_MS = 20_000
+/** Three round trips across the world, each with a lost packet. */
+const CHECK_MS = 3_000
 
 /** Socket.IO's packet type of an event. */
 const EVENT = 2
@@ -71,6 +73,8 @@ export type Session = {
   /** Emits and gives the answer's value, unchecked. Rejects with NOT_CONNECTED, TIMEOUT or the server's own error. */
   request<E extends keyof Requests>(event: E, input: Input<E>): Promise<unknown>
   latencyMs(): number | null
+  /** Asks for an echo now, and ends without one within CHECK_MS: the network may be another one. */
+  check(): void
   end(error: RelayError): void
 }
 
@@ -143,6 +147,22 @@ export function openSession(options: SessionOptions): Session {
       }
       // Each event's own reply type is narrower than what an unknown server may send.
       ;(socket as Socket).emit(event, input, onAnswer)
+    })
+  }
+
+  function check(): void {
+    if (!isUp || isEnded) return
+    const before = lastEchoAt
+    stopTimer()
+    beat()
+    clock.after(CHECK_MS, () => {
+      if (lastEchoAt === before && !isEnded)
+        end(
+          new RelayError(
+            'TIMEOUT',
+            `${url} did not answer from the network that this machine is in now; reconnecting.`,
+          ),
+        )
     })
   }
 
@@ -235,7 +255,7 @@ export function openSession(options: SessionOptions): Session {
   })
 
   socket.connect()
-  return { request, latencyMs: () => (isUp ? latency : null), end }
+  return { request, latencyMs: () => (isUp ? latency : null), check, end }
 }
 
 const notKnown = (url: string, event: string): RelayError =>

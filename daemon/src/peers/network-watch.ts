@@ -3,12 +3,17 @@ import { networkInterfaces } from 'node:os'
 import type { Interfaces } from './candidates.ts'
 
 /** A person who changed the network waits no longer than this; asking costs a fraction of a millisecond. */
-const POLL_MS = 5_000
+const POLL_MS = 2_000
 
-export type NetworkWatch = { interfaces(): Interfaces; stop(): void }
+export type NetworkWatch = {
+  interfaces(): Interfaces
+  /** Called when addresses came or went. The answer ends it. */
+  onChange(listener: () => void): () => void
+  stop(): void
+}
 
-/** `changed` is called when addresses came or went. */
-export function watchNetwork(changed: () => void, read: () => Interfaces = networkInterfaces): NetworkWatch {
+export function watchNetwork(read: () => Interfaces = networkInterfaces): NetworkWatch {
+  const listeners = new Set<() => void>()
   let latest = read()
   let known = hashOf(latest)
   const timer = setInterval(() => {
@@ -21,9 +26,16 @@ export function watchNetwork(changed: () => void, read: () => Interfaces = netwo
     const now = hashOf(latest)
     if (now === known) return
     known = now
-    changed()
+    for (const listener of listeners) listener()
   }, POLL_MS).unref()
-  return { interfaces: () => latest, stop: () => clearInterval(timer) }
+  return {
+    interfaces: () => latest,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    stop: () => clearInterval(timer),
+  }
 }
 
 /** Names and addresses. Temporary IPv6 addresses come and go by the day, and then it is right to tell the others. */

@@ -50,6 +50,8 @@ export type Control = {
   checkReach(port: number): Promise<ReachAnswer>
   /** A machine that has proved who it is holds a newer roster: it is asked for, though not often. Never throws. */
   behind(version: number): void
+  /** The network changed, or this machine slept. */
+  nudge(): void
   view(): {
     state: 'unlinked' | 'connecting' | 'connected' | 'waiting' | 'refused'
     latencyMs: number | null
@@ -258,6 +260,7 @@ export function createControl({ paths, store, log, version, engine, mail, sealer
     reportLinks: async (links, isWhole) => connected(PEERS).reportLinks(links, isWhole),
     checkReach: async (port) => connected(PEERS).checkReach(port),
     behind: (newest) => control?.behind(newest),
+    nudge: () => control?.nudge(),
     view() {
       if (control === undefined)
         return {

@@ -3,7 +3,6 @@ import { MAX_BATCH, type PeerFrames, type PeerSignal, type SignalIn } from '@age
 import type { Effect } from '../core/turn.ts'
 import { RelayError, toWire } from '../errors.ts'
 import { createLinks, type KnownMachine, type LinkEffect, type LinkEvent } from '../peers/manager/index.ts'
-import { watchNetwork } from '../peers/network-watch.ts'
 import { createPortMapper } from '../peers/port-mapper.ts'
 import { createReflector } from '../peers/punch.ts'
 import { createReach, type Reach } from '../peers/reach.ts'
@@ -31,7 +30,7 @@ const DEMAND_MS = 1_000
 const CHECK_MS = 9_000
 
 export async function openPeerLinks(options: PeeringOptions & { self: Self }): Promise<PeerLinks> {
-  const { self, log, engine, store, control, sealer, mail, settings } = options
+  const { self, log, engine, store, control, sealer, mail, settings, network } = options
   const { now, submit } = engine()
   const links = new Map<string, { link: PeerLink; mail: PeerMail }>()
   const dials = new Map<number, AbortController>()
@@ -73,7 +72,7 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
   const transport = await createSocketTransport(side, {
     refused: ({ why, host }) => log.debug('a connection of another machine came to nothing', { host, why }),
   })
-  const network = watchNetwork(() => {
+  const offNetwork = network.onChange(() => {
     log.info('this machine is in another network now')
     reach?.moved()
     reflector?.forget()
@@ -364,7 +363,7 @@ export async function openPeerLinks(options: PeeringOptions & { self: Self }): P
       clearTimeout(timer)
       probes.stop()
       reports.stop()
-      network.stop()
+      offNetwork()
       reach?.stop()
       reflector?.stop()
       for (const cancel of dials.values()) cancel.abort()

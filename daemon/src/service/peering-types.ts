@@ -3,6 +3,7 @@ import type { AgentStatus, CandidateKind } from '@agent-relay/protocol'
 import type { Effect } from '../core/turn.ts'
 import type { HomePaths } from '../home/paths.ts'
 import type { Log } from '../log.ts'
+import type { NetworkWatch } from '../peers/network-watch.ts'
 import type { PeerSettings } from '../peers/settings.ts'
 import type { PeerView } from '../peers/transport.ts'
 import type { Store } from '../store/store.ts'
@@ -65,4 +66,5 @@ export type PeeringOptions = {
   sealer: Pick<Sealer, 'sealSignal' | 'openSignal'>
   mail: Mail
   settings: PeerSettings
+  network: NetworkWatch
 }

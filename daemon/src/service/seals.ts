@@ -58,7 +58,7 @@ export type Sealer = {
 }
 
 /** What `status` says of it. */
-type SealingView = {
+export type SealingView = {
   /** `archived`: each body goes to the organization's archive, too. */
   mode: 'sealed' | 'archived'
   /** Names of other machines without a key: what goes to them the control plane can read. */

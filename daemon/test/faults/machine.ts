@@ -7,7 +7,6 @@ import { writeConfig } from '../../src/home/config.ts'
 import { ensureIdentity } from '../../src/home/identity.ts'
 import { homePaths } from '../../src/home/paths.ts'
 import { type Program, startProgram } from './program.ts'
-import type { NetworkProxy } from './proxy.ts'
 
 export type Machine = {
   readonly name: string
@@ -15,7 +14,6 @@ export type Machine = {
   readonly home: string
   readonly socket: string
   readonly db: string
-  readonly proxy: NetworkProxy
   /** The newest daemon, running or not. */
   readonly daemon: Program
   /** Starts a daemon; `ready` of it says when its socket answers. `point` is where it is to be killed. */
@@ -29,40 +27,46 @@ type Options = {
   folder: string
   /** The bin of a built bundle. */
   cli: string
-  proxy: NetworkProxy
+  /** Where it finds the control plane. */
+  url: string
+  /** That is another host, by plain http. */
+  isInsecure?: boolean
   pace: number
-  luck: number
-  /** With direct links to other machines; without them everything goes by the control plane. */
-  isDirect: boolean
-  linked: {
-    key: string
-    machine: { id: string; name: string }
-    org: { id: string; slug: string; name: string }
-  }
+  luck?: number
+  env?: Record<string, string>
+  prefix?: string[]
+  linked: LinkedMachine
 }
 
-export function makeMachine({ folder, cli, proxy, pace, luck, isDirect, linked }: Options): Machine {
+/** What the stage answers for a machine that it made. */
+export type LinkedMachine = {
+  key: string
+  machine: { id: string; name: string }
+  org: { id: string; slug: string; name: string }
+}
+
+export function makeMachine(options: Options): Machine {
+  const { folder, cli, url, isInsecure, pace, luck, env, prefix, linked } = options
   const { key, machine, org } = linked
   const paths = homePaths(join(folder, machine.name))
   mkdirSync(paths.home, { mode: 0o700 })
   ensureIdentity(paths)
-  const url = `http://127.0.0.1:${proxy.port}`
-  writeConfig(paths, { v: 1, link: { url, key, machine, org, person: 'olga', linkedAt: 0 } })
+  writeConfig(paths, {
+    v: 1,
+    link: { url, key, machine, org, person: 'olga', linkedAt: 0, ...(isInsecure && { isInsecure }) },
+  })
   const ready: (() => void)[] = []
   let daemon: Program | undefined
   let isReady = false
 
   function start({ point }: { point?: string } = {}): Program {
     const started = startProgram(join(dirname(cli), 'daemon.js'), ['--foreground'], {
-      env: {
-        AGENT_RELAY_HOME: paths.home,
-        AGENT_RELAY_LOG_LEVEL: 'info',
-        AGENT_RELAY_PEER_PORT: isDirect ? '' : 'off',
-      },
+      env: { AGENT_RELAY_HOME: paths.home, AGENT_RELAY_LOG_LEVEL: 'info', ...env },
+      ...(prefix && { prefix }),
       readyLine: '"text":"ready"',
       point,
       pace,
-      luck,
+      ...(luck !== undefined && { luck }),
     })
     daemon = started
     isReady = false
@@ -82,7 +86,6 @@ export function makeMachine({ folder, cli, proxy, pace, luck, isDirect, linked }
     home: paths.home,
     socket: paths.socket,
     db: paths.db,
-    proxy,
     get daemon() {
       if (daemon === undefined) throw new Error(`${machine.name} was never started`)
       return daemon

@@ -9,16 +9,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { nameKey } from '@agent-relay/protocol'
 import { createReader, type StoredMessage } from '../../src/store/reader.ts'
 import { type Agent, type Attempt, keyOf } from './agent.ts'
-import { asking } from './machine.ts'
+import { asking, type Machine } from './machine.ts'
 import { QUIET_MS, within } from './program.ts'
 import type { Scene } from './scene.ts'
+
+/** What the oracle looks at. */
+type Judged = Pick<Scene, 'agents' | 'bell' | 'mail'> & { machines: Machine[] }
 
 /** From whom the daemon's own notices come. */
 const RELAY = '[relay]'
 const LOOK_MS = 50
 
 /** Waits until nothing moves any more and says what is wrong then; empty when all is well. Everything runs and is healed. */
-export async function verdict(scene: Scene, quietMs = QUIET_MS): Promise<string[]> {
+export async function verdict(scene: Judged, quietMs = QUIET_MS): Promise<string[]> {
   const stuck = await within(quietMs, quiet(scene), () => 'quiet').then(
     () => [],
     async () => [`not quiet within ${quietMs} ms`, ...(await leftovers(scene))],
@@ -34,12 +37,12 @@ export async function verdict(scene: Scene, quietMs = QUIET_MS): Promise<string[
 }
 
 /** Nothing waits: not in an outbox, not for an agent, not in the control plane. */
-async function quiet(scene: Scene): Promise<void> {
+async function quiet(scene: Judged): Promise<void> {
   for (const { attempts } of scene.agents) await scene.bell.until(() => attempts.every(({ fate }) => fate !== 'asked'))
   while ((await leftovers(scene)).length > 0) await delay(LOOK_MS)
 }
 
-async function leftovers(scene: Scene): Promise<string[]> {
+async function leftovers(scene: Judged): Promise<string[]> {
   const left: string[] = []
   for (const machine of scene.machines) {
     const { queued, control } = await machine.status()

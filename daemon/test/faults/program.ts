@@ -51,6 +51,8 @@ export type Memory = { keptBytes: number; residentBytes: number }
 
 export type ProgramOptions = {
   env?: Record<string, string>
+  /** The command that runs it elsewhere, such as in a network namespace. It must become the program and keep its channel. */
+  prefix?: string[]
   pace?: number
   /** Below 1, waits that are drawn at random are short ones: of a reconnect's 0 to 30 s, 0.1 leaves 0 to 3. */
   luck?: number
@@ -64,8 +66,9 @@ export type ProgramOptions = {
 }
 
 export function startProgram(file: string, args: string[], options: ProgramOptions = {}): Program {
-  const { env = {}, pace = PACE, luck = 1, patienceMs = 0, point, readyLine, isOrderly = false } = options
-  const child = spawn(process.execPath, [file, ...args], {
+  const { env = {}, prefix = [], pace = PACE, luck = 1, patienceMs = 0, point, readyLine, isOrderly = false } = options
+  const [command, ...rest] = [...prefix, process.execPath, file, ...args] as [string, ...string[]]
+  const child = spawn(command, rest, {
     cwd: root,
     env: {
       ...process.env,

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { inject } from 'vitest'
 import { type Agent, type Ledger, makeAgent } from './agent.ts'
 import { type Bell, makeBell } from './bell.ts'
-import { type Machine, makeMachine } from './machine.ts'
+import { type LinkedMachine, type Machine, makeMachine } from './machine.ts'
 import { PACE, type Program, startProgram, within } from './program.ts'
 import { type NetworkProxy, startProxy } from './proxy.ts'
 
@@ -23,13 +23,16 @@ export type Plane = {
   prepare(point: string): () => Program
 }
 
+/** A machine with a proxy of ours on its way to the control plane. Its daemon makes no direct links: they would go around it. */
+export type ProxiedMachine = Machine & { readonly proxy: NetworkProxy }
+
 export type Scene = {
   plane: Plane
   /** The labels that the control plane publishes. */
   points: string[]
-  machines: Machine[]
+  machines: ProxiedMachine[]
   agents: Agent[]
-  machine(name: string): Machine
+  machine(name: string): ProxiedMachine
   /** One more agent, over a socket other than its daemon's own. */
   addAgent(machine: Machine, name: string, socket: string): Agent
   folder: string
@@ -75,7 +78,7 @@ async function openScene(options: SceneOptions): Promise<Scene> {
   const programs: Program[] = []
   const proxies: NetworkProxy[] = []
   const agents: Agent[] = []
-  const machines: Machine[] = []
+  const machines: ProxiedMachine[] = []
 
   async function close(): Promise<void> {
     for (const act of atEnd) act()
@@ -97,8 +100,10 @@ async function openScene(options: SceneOptions): Promise<Scene> {
     for (const [name, names] of Object.entries(cast)) {
       const proxy = await startProxy({ upstream: { port: plane.port, host: '127.0.0.1' } })
       proxies.push(proxy)
-      const linked = (await stage.ask('machine', { name })) as Parameters<typeof makeMachine>[0]['linked']
-      const machine = makeMachine({ folder, cli, proxy, pace, luck, isDirect, linked })
+      const linked = (await stage.ask('machine', { name })) as LinkedMachine
+      const url = `http://127.0.0.1:${proxy.port}`
+      const env = { AGENT_RELAY_PEER_PORT: isDirect ? '' : 'off', AGENT_RELAY_PORT_MAPPING: 'off' }
+      const machine = Object.assign(makeMachine({ folder, cli, url, pace, luck, env, linked }), { proxy })
       machines.push(machine)
       agents.push(...names.map((agent) => makeAgent(machine, agent, { ledger })))
     }
@@ -193,7 +198,7 @@ async function freePort(): Promise<number> {
 }
 
 /** A first message from everybody to everybody: refused as long as the name is not known there yet. */
-async function knowEachOther({ agents, bell }: Scene): Promise<void> {
+export async function knowEachOther({ agents, bell }: Pick<Scene, 'agents' | 'bell'>): Promise<void> {
   for (const from of agents)
     for (const to of agents) {
       if (from === to) continue

@@ -1,12 +1,11 @@
 /** Messages in all directions, and ways that break, for as long as a test wants it so. */
 import type { Agent } from './agent.ts'
-import type { Machine } from './machine.ts'
-import type { Scene } from './scene.ts'
+import type { ProxiedMachine, Scene } from './scene.ts'
 
 export type Traffic = { stop(): void }
 
 /** Every pair of agents, both ways and also within a machine: one message each, every `everyMs`. */
-export function startTraffic({ agents, atEnd }: Scene, everyMs = 30): Traffic {
+export function startTraffic({ agents, atEnd }: Pick<Scene, 'agents' | 'atEnd'>, everyMs = 30): Traffic {
   const timer = setInterval(() => {
     for (const from of agents) for (const to of agents) if (from !== to) void from.send(to)
   }, everyMs)
@@ -20,7 +19,7 @@ const MESSAGES_A_BREAK = 20
 /** A machine's connections are reset whenever so many messages came over them: mailboxes fill and empty all the time. */
 export function breakWays({ machines, agents, bell, atEnd }: Scene): Traffic {
   let isOver = false
-  const watch = async (machine: Machine) => {
+  const watch = async (machine: ProxiedMachine) => {
     const isThere = new Set(agents.filter((agent) => agent.machine !== machine).map(({ name }) => name))
     const here = agents.filter((agent) => agent.machine === machine)
     const seen = new Map<Agent, number>()

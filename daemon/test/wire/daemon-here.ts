@@ -4,6 +4,7 @@ import { createRunHost } from '../../src/agents/host.ts'
 import { openHome } from '../../src/home/home.ts'
 import { listenLocally } from '../../src/local/server.ts'
 import type { Log } from '../../src/log.ts'
+import { watchNetwork } from '../../src/peers/network-watch.ts'
 import { createControl } from '../../src/service/control.ts'
 import { createMail } from '../../src/service/mail.ts'
 import { netcheckView } from '../../src/service/netcheck.ts'
@@ -31,9 +32,11 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
   })
   const mail = createMail({ engine, sealer, log })
   const control = createControl({ paths, store, log, version: '0.1.0', engine, mail, sealer })
+  const network = watchNetwork()
   const peering = createPeering({
     ...{ paths, log, store, engine, control, sealer, mail },
     settings: { port: null, advertised: [], isMappingOff: true },
+    network,
   })
   let shutdowns = 0
   const service = createService({
@@ -84,6 +87,7 @@ export async function daemonHere(home: string, { helloMs }: { helloMs?: number }
       service.stop()
       await server.close()
       store.close()
+      network.stop()
     },
   }
 }
