@@ -87,7 +87,7 @@ export const VARIANTS: readonly Variant[] = [
     replacements: [
       {
         file: 'core/inbox.ts',
-        find: '  if (envelope.seq > stream.next) {\n    hold(state, stream, envelope, turn)\n    return\n  }\n',
+        find: '    hold(state, stream, envelope, turn)\n    return\n',
         replace: '',
       },
     ],
