@@ -1,4 +1,4 @@
-/** `npm run sim [-- --seeds N] [--from SEED] [--variant NAME]`: the delivery simulator over many seeds, on every core. */
+/** `npm run sim [-- --seeds N] [--from SEED] [--variant NAME] [--lines N]`: the delivery simulator over many seeds, on every core. */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { bundle, variantNamed } from '../daemon/test/sim/bundle.ts'
@@ -12,10 +12,12 @@ const { values } = parseArgs({
     variant: { type: 'string' },
     /** How many failing seeds are looked for before it stops. */
     failures: { type: 'string', default: '1' },
+    /** How much of a failing run's diary is shown. */
+    lines: { type: 'string', default: '120' },
   },
 })
 
-function whole(flag: 'seeds' | 'from' | 'failures', least: number): number {
+function whole(flag: 'seeds' | 'from' | 'failures' | 'lines', least: number): number {
   const number = Number(values[flag])
   if (Number.isInteger(number) && number >= least) return number
   console.error(`--${flag} takes a whole number from ${least}, not ${JSON.stringify(values[flag])}`)
@@ -23,6 +25,7 @@ function whole(flag: 'seeds' | 'from' | 'failures', least: number): number {
 }
 
 const [from, count, mostFound] = [whole('from', 0), whole('seeds', 1), whole('failures', 1)]
+const lines = whole('lines', 1)
 const crew = createCrew(
   await bundle(values.variant === undefined ? undefined : variantNamed(values.variant)),
   Math.min(availableParallelism(), count),
@@ -42,11 +45,12 @@ const played = await crew.play({
     )
   },
 })
-if (mostFound === 1) for (const found of played.found) console.log(`${await explain(crew, found, values.variant)}\n`)
+if (mostFound === 1)
+  for (const found of played.found) console.log(`${await explain(crew, found, { variant: values.variant, lines })}\n`)
 else for (const { seed, failure } of played.found) console.log(`${seed} ${failure.text.split('\n')[0]}`)
 await crew.end()
 const seconds = (performance.now() - startedAt) / 1_000
 console.log(
-  `${played.seeds} seeds from ${from}, ${played.messages} messages, ${played.found.length} failed in ${seconds.toFixed(1)} s (${(played.seeds / seconds).toFixed(0)} seeds/s)`,
+  `${played.seeds} seeds from ${from}, ${played.messages} messages, ${played.links} links, ${played.found.length} failed in ${seconds.toFixed(1)} s (${(played.seeds / seconds).toFixed(0)} seeds/s)`,
 )
 process.exit(played.found.length === 0 ? 0 : 1)

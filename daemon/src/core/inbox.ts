@@ -38,6 +38,7 @@ function receiveOne(state: State, envelope: Envelope, peer: string | undefined, 
   state.toAck.set(stream, peer === undefined || state.toAck.get(stream) === true)
   if (envelope.seq < stream.next) return
   if (envelope.seq > stream.next) {
+    if (peer === undefined) stream.relayedTo = Math.max(stream.relayedTo, inWindow(stream, envelope.seq))
     hold(state, stream, envelope, turn)
     return
   }
@@ -46,6 +47,9 @@ function receiveOne(state: State, envelope: Envelope, peer: string | undefined, 
   if (first === 0 && hasRoom) remember(state, stream)
   for (let held = stream.held.get(stream.next); held !== undefined && hasRoom; held = stream.held.get(stream.next))
     hasRoom = accept(state, stream, held, turn)
+  // What filled the hole may have come by a direct link, and what waited behind it not.
+  if (stream.next > first && stream.relayedTo >= first) state.toAck.set(stream, true)
+  if (stream.next > stream.relayedTo) stream.relayedTo = -1
   // What a full inbox does not take is not asked for: its sender tries again by itself, and ever more rarely.
   const isMissing = hasRoom && (stream.held.size > 0 || stream.unreadTo >= stream.next)
   stream.gapAsks = 0
@@ -66,10 +70,14 @@ export function unreadable(state: State, event: Unreadable, turn: Turn): void {
   }
   // Nobody has proved who says so: how many streams wait for it is bounded, and how long one does.
   if (!state.gaps.has(stream) && state.gaps.size >= HOLD_ALL_MESSAGES) return
-  stream.unreadTo = Math.max(stream.unreadTo, Math.min(seq, stream.next + WINDOW_MESSAGES - 1))
+  stream.unreadTo = Math.max(stream.unreadTo, inWindow(stream, seq))
+  if (peer === undefined) stream.relayedTo = Math.max(stream.relayedTo, inWindow(stream, seq))
   remember(state, stream)
   waitForGap(state, stream, stream.gapAt === Number.POSITIVE_INFINITY ? turn.now + GAP_MS : stream.gapAt)
 }
+
+/** No further than its sender can be while this is what is missing. */
+const inWindow = (stream: InStream, seq: number): number => Math.min(seq, stream.next + WINDOW_MESSAGES - 1)
 
 type Unreadable = Omit<Extract<CoreEvent, { type: 'unreadable' }>, 'type'>
 
@@ -228,6 +236,7 @@ export const newInStream = (machine: string, outboxEpoch: string, stream: string
   held: new Map(),
   heldBytes: 0,
   unreadTo: -1,
+  relayedTo: -1,
   gapAt: Number.POSITIVE_INFINITY,
   gapAsks: 0,
   refusals: [],

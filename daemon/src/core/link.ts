@@ -9,6 +9,7 @@ import { followMoves } from './moves.ts'
 import { rewind } from './outbox.ts'
 import { linkTo } from './paths.ts'
 import { forgetDebts, isParked, remind } from './receipts.ts'
+import { leaveRemoved } from './removed.ts'
 import { applyDelta, indexRoster, rosterOf } from './roster.ts'
 import { type State, selfId } from './state.ts'
 import { type LinkIdentity, must, type Turn } from './turn.ts'
@@ -97,6 +98,7 @@ function rosterChanged(state: State, turn: Turn): void {
   turn.ops.push({ op: 'meta', key: 'roster', value: JSON.stringify(rosterOf(state.roster)) })
   loseNames(state, turn)
   followMoves(state, turn)
+  leaveRemoved(state, turn)
   remind(state, turn, isParked)
 }
 

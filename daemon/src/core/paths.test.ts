@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ackOf, BOB, CAROL, coreMachine, envelope, returnedBy, seqs } from '../../test/support/core-machine.ts'
 import { REPROBE_MS, RETRY_FIRST_MS } from './limits.ts'
+import type { CoreEvent } from './turn.ts'
 
 const up = { type: 'peer', machine: BOB.machine, isUp: true } as const
 const gone = { type: 'peer', machine: BOB.machine, isUp: false } as const
@@ -184,6 +185,43 @@ test('acknowledgements go by the direct link; what came by the relay is acknowle
   alice.run({ type: 'deliver', envelopes: [envelope(4)], peer: BOB.machine })
   expect(said()).toEqual({ relay: [], direct: [] })
 })
+
+const early: [string, CoreEvent[]][] = [
+  ['came too early', [{ type: 'deliver', envelopes: [envelope(2), envelope(1)] }]],
+  [
+    'came too early by both paths',
+    [
+      { type: 'deliver', envelopes: [envelope(1)], peer: BOB.machine },
+      { type: 'deliver', envelopes: [envelope(1)] },
+    ],
+  ],
+  [
+    'could not be read',
+    [
+      {
+        type: 'unreadable',
+        machine: BOB.machine,
+        outboxEpoch: envelope(1).outboxEpoch,
+        stream: envelope(1).stream,
+        seq: 1,
+      },
+    ],
+  ],
+]
+
+test.each(early)(
+  'what %s by the relay is acknowledged there, too, once a direct link fills the hole before it',
+  (_, events) => {
+    const alice = coreMachine()
+    alice.run(up, ...events)
+    alice.take('return')
+    alice.run({ type: 'deliver', envelopes: [envelope(0), envelope(1), envelope(2)], peer: BOB.machine })
+    expect(alice.inbox().length).toBe(3)
+    expect(alice.take('return').flatMap((effect) => effect.batch.acks.map((ack) => ack.upTo))).toEqual([2])
+    alice.run({ type: 'deliver', envelopes: [envelope(3)], peer: BOB.machine })
+    expect(alice.take('return')).toEqual([])
+  },
+)
 
 const strangers: [string, Parameters<typeof envelope>[1], number, 'taken' | 'kept by its sender' | 'refused'][] = [
   ['its own agent', {}, 1, 'taken'],

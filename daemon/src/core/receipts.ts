@@ -6,6 +6,7 @@ import type { ErrorCode, Heard, Receipt } from '@agent-relay/protocol'
 import type { Frames } from './frames.ts'
 import { HEARD_MS, RECEIPT_FIRST_MS, RECEIPT_MAX_MS, RECEIPT_TRIES, RECEIPTS } from './limits.ts'
 import { linkTo, pathTo } from './paths.ts'
+import { isRemoved } from './roster.ts'
 import { type Debt, type Owed, type ReceiptState, type State, wakeBy } from './state.ts'
 import type { Turn } from './turn.ts'
 
@@ -20,6 +21,7 @@ export type NewReceipt = {
 
 /** Of one message only the latest state is owed. What memory has no room for is said once, and again after the next start. */
 export function owe(state: State, machine: string, receipt: NewReceipt, turn: Turn): void {
+  if (isRemoved(state.roster, machine)) return
   const known = state.debts.get(machine)?.owed.get(receipt.id)
   if (known !== undefined && RANK[known.state] >= RANK[receipt.state]) return
   if (known === undefined) turn.ops.push({ op: 'owed', n: receipt.n })
@@ -145,10 +147,17 @@ function settle(state: State, debt: Debt, done: Owed[], turn: Turn): void {
   if (ns.length > 0) turn.ops.push({ op: 'told', ns })
 }
 
+/** Nothing is owed to this machine any more: it left the organization. */
+export function forgetDebtsTo(state: State, machine: string, turn: Turn): void {
+  const debt = state.debts.get(machine)
+  if (debt !== undefined) settle(state, debt, [...debt.owed.values()], turn)
+  state.debts.delete(machine)
+  state.heard.delete(machine)
+}
+
 /** Nothing is owed to anybody any more: this machine left their organization. */
 export function forgetDebts(state: State, turn: Turn): void {
-  for (const debt of state.debts.values()) settle(state, debt, [...debt.owed.values()], turn)
-  state.debts.clear()
+  for (const machine of state.debts.keys()) forgetDebtsTo(state, machine, turn)
   state.heard.clear()
 }
 

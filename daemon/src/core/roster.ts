@@ -38,6 +38,10 @@ export function indexRoster(roster: Roster): RosterIndex {
   }
 }
 
+/** Whether that machine is not, or no more, one of the organization's; nobody is before there is a roster. */
+export const isRemoved = (roster: RosterIndex | null, machine: string): boolean =>
+  roster !== null && !roster.machines.has(machine) && machine !== roster.cloud
+
 const byHandle = (people: RosterPerson[]) => new Map(people.map((person) => [nameKey(person.handle), person]))
 const byName = (channels: RosterChannel[]) => new Map(channels.map((channel) => [nameKey(channel.name), channel]))
 

@@ -109,6 +109,8 @@ export type InStream = {
   heldBytes: number
   /** The furthest place of which something came that could not be read; -1 for none. */
   unreadTo: number
+  /** The furthest place of which something came too early by the relay, whose mailbox may keep it; -1 for none. */
+  relayedTo: number
   gapAt: number
   /** How often the same hole was asked for. */
   gapAsks: number

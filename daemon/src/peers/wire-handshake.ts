@@ -4,10 +4,13 @@ import { RelayError } from '../errors.ts'
 import type { Dialing, Listening, Proved, Refused } from './handshake.ts'
 import type { Wire } from './wire.ts'
 
+/** What the handshake needs of a wire. */
+export type Speech = Pick<Wire, 'emit' | 'listen' | 'whenEnded' | 'end'>
+
 /** `open` is called within the turn in which the other end is proved, so that no frame comes before it. Rejects with FORBIDDEN. */
 type Open<T> = (proved: Proved) => T
 
-export function dialOver<T>(wire: Wire, dialing: Dialing, open: Open<T>): Promise<T> {
+export function dialOver<T>(wire: Speech, dialing: Dialing, open: Open<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     wire.whenEnded((why) => reject(refusal(`before both had proved, ${why}`)))
     wire.listen((event, frame) => {
@@ -24,7 +27,7 @@ export function dialOver<T>(wire: Wire, dialing: Dialing, open: Open<T>): Promis
   })
 }
 
-export function answerOver<T>(wire: Wire, listening: Listening, open: Open<T>): Promise<T> {
+export function answerOver<T>(wire: Speech, listening: Listening, open: Open<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     wire.whenEnded((why) => reject(refusal(`before both had proved, ${why}`)))
     wire.listen((event, frame) => {
@@ -46,7 +49,7 @@ export function answerOver<T>(wire: Wire, listening: Listening, open: Open<T>): 
 
 const outOfTurn: Refused = { isRefused: true, why: 'a frame before both had proved' }
 
-function refuse(wire: Wire, { why }: Refused): RelayError {
+function refuse(wire: Speech, { why }: Refused): RelayError {
   wire.emit('PEER_REFUSED', { message: PEER_REFUSED })
   wire.end()
   return refusal(`it was refused here: ${why}`)

@@ -13,15 +13,15 @@ export type Order =
   | { type: 'schedule'; schedule: Schedule }
 
 export type Report =
-  | { type: 'passed'; messages: number }
+  | { type: 'passed'; messages: number; links: number }
   /** `from` up to this seed passed. */
-  | { type: 'failed'; seed: number; messages: number; failure: Failure }
+  | { type: 'failed'; seed: number; messages: number; links: number; failure: Failure }
   | { type: 'ended'; failure: Failure | undefined }
   | { type: 'explained'; schedule: Schedule; diary: string[]; failure: Failure | undefined }
 
 export type Found = { seed: number; failure: Failure }
 
-type Played = { seeds: number; messages: number; found: Found[] }
+type Played = { seeds: number; messages: number; links: number; found: Found[] }
 
 /** Small enough that workers end together, large enough that asking costs nothing. */
 const SHARE = 20
@@ -51,7 +51,7 @@ export function createCrew(file: string, size: number): Crew {
 
   return {
     async play({ from, count, mostFound = 1, progress }) {
-      const played: Played = { seeds: 0, messages: 0, found: [] }
+      const played: Played = { seeds: 0, messages: 0, links: 0, found: [] }
       const end = from + count
       let next = from
       /** What a share had left behind a seed that failed. */
@@ -69,6 +69,7 @@ export function createCrew(file: string, size: number): Crew {
           const report = await ask(worker, { type: 'play', ...share })
           if (report.type !== 'passed' && report.type !== 'failed') continue
           played.messages += report.messages
+          played.links += report.links
           if (report.type === 'passed') played.seeds += share.count
           else {
             const done = report.seed + 1 - share.from

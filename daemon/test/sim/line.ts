@@ -1,5 +1,6 @@
 /** A machine's line to the control plane: dials, comes back by itself, and carries what the uplink asks of it. */
 import type { AgentClaim, ClaimResult, Envelope, RelayResult, ReturnBatch } from '@agent-relay/protocol'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 import type { Clock } from '../../src/service/clock.ts'
 import type { Carrier, Uplink } from '../../src/service/uplink.ts'
 import type { Network } from './network.ts'
@@ -13,6 +14,10 @@ const OPEN_MS = 5_000
 export type Line = {
   carrier: Carrier
   dial(): void
+  /** `failed`: nobody was there. What is lost on the way is not told. */
+  signal(to: string, signal: LinkSignal, failed: (why: string) => void): void
+  /** A newer roster is out there: it is asked for, though not often. */
+  behind(version: number): void
   /** The session that is open at this end. */
   session(): Session | undefined
 }
@@ -26,11 +31,23 @@ type Options = {
   uplink: () => Uplink
   isAlive: () => boolean
   isAwake: () => boolean
+  heard: {
+    fresh(at: number): void
+    signal(from: string, signal: LinkSignal): void
+    /** The organization wants nothing of this machine any more; it is not dialed again. */
+    refused(): void
+  }
 }
 
-export function createLine({ machine, clock, random, network, plane, uplink, isAlive, isAwake }: Options): Line {
+/** As the shipped link asks for a roster that others have. */
+const BEHIND_MS = 5_000
+
+export function createLine(options: Options): Line {
+  const { machine, clock, random, network, plane, uplink, isAlive, isAwake, heard } = options
   let session: Session | undefined
   let attempt = 0
+  let isRefused = false
+  let isAsking = false
 
   function dial(): void {
     const made = newSession(machine, {
@@ -42,6 +59,13 @@ export function createLine({ machine, clock, random, network, plane, uplink, isA
         uplink().names((agents) => up(false, (to) => plane.sync(to, agents, (results) => uplink().claims(results))))
       },
       delta: (delta) => uplink().delta(delta),
+      roster: (roster) => uplink().roster(roster),
+      fresh: heard.fresh,
+      signal: heard.signal,
+      refused() {
+        isRefused = true
+        heard.refused()
+      },
       deliver: (envelopes) => uplink().deliver(envelopes),
       returned: (returned) => uplink().returned(returned),
       lost: ended,
@@ -63,6 +87,7 @@ export function createLine({ machine, clock, random, network, plane, uplink, isA
     session = undefined
     if (!isAlive()) return
     uplink().lost()
+    if (isRefused) return
     // Full jitter.
     clock.after(random.unit() * Math.min(30_000, 1_000 * 2 ** attempt++), dial)
   }
@@ -93,6 +118,25 @@ export function createLine({ machine, clock, random, network, plane, uplink, isA
       release: (name) => asked<void>(() => up(false, (to) => plane.release(to, name))),
     },
     dial,
+    signal(to, signal, failed) {
+      if (session?.isOpenHere !== true) {
+        clock.after(0, () => failed('this machine is not connected'))
+        return
+      }
+      up(true, (from) =>
+        plane.signal(from, { to, signal }, (isThere) => {
+          if (!isThere) failed('it is not connected')
+        }),
+      )
+    },
+    behind(version) {
+      if (isAsking || version <= (uplink().known()?.version ?? 0)) return
+      isAsking = true
+      clock.after(BEHIND_MS, () => {
+        isAsking = false
+      })
+      up(false, (from) => plane.giveRoster(from))
+    },
     session: () => session,
   }
 }

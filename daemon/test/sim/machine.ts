@@ -2,10 +2,11 @@
 import type { Op } from '../../src/core/turn.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import type { Diary } from './diary.ts'
+import type { Ground } from './ground.ts'
 import type { MachineClock } from './machine-clock.ts'
 import type { Network } from './network.ts'
 import type { Oracle } from './oracle.ts'
-import type { Peers } from './peers.ts'
+import type { Places } from './places.ts'
 import type { Plane } from './plane.ts'
 import { boot, type Process } from './process.ts'
 import type { Random } from './random.ts'
@@ -22,6 +23,10 @@ export type Machine = {
   crash(plan: { point: CrashPoint; nth: number; downMs: number; jumpMs: number; isSilent: boolean }): void
   stop(downMs: number, jumpMs: number): void
   wipe(downMs: number): void
+  /** It is in another network from now on. */
+  roam(network: number): void
+  /** It was removed from the organization. */
+  revoke(isDefiant: boolean): void
   /** Its wall clock is set, while it runs. */
   setClock(ms: number): void
   setFull(isFull: boolean): void
@@ -40,7 +45,8 @@ type Options = {
   random: Random
   network: Network
   plane: Plane
-  peers: Peers
+  ground: Ground
+  places: Places
   oracle: Oracle
   diary: Diary
   /** The daemon runs again. */
@@ -48,13 +54,14 @@ type Options = {
 }
 
 export function createMachine(options: Options): Machine {
-  const { id, index, timeline, clock, random, network, plane, peers, oracle, diary } = options
+  const { id, index, timeline, clock, random, network, plane, ground, places, oracle, diary } = options
   let store = openStore(':memory:')
   oracle.opened(id)
   let process: Process | undefined
   let isFull = false
   /** Without power the whole machine, and not only the daemon. */
   let isOff = false
+  let isDefiant = false
   let ids = 0
   let after = { downMs: 0, jumpMs: 0, isSilent: false }
   /** The last start that was asked for; an older one does nothing. */
@@ -75,7 +82,12 @@ export function createMachine(options: Options): Machine {
     if (process !== undefined) return
     if (isOff) clock.reboot()
     isOff = false
-    process = boot({ id, store, write, writing, clock, random, entropy, network, plane, peers, oracle, diary, died })
+    places.setPower(id, true)
+    process = boot({
+      ...{ id, store, write, writing, clock, random, entropy, network, plane, ground, places, oracle, diary, died },
+      isDefiant: () => isDefiant,
+    })
+    ground.changed()
     oracle.starts(id, process.service.engine.state().outboxEpoch)
     options.started()
   }
@@ -88,7 +100,8 @@ export function createMachine(options: Options): Machine {
       session.isOpenHere = false
       network.sever(session, 0, after.isSilent ? random.between(10_000, 60_000) : 2)
     }
-    peers.sever(id, { hereMs: 0, thereMs: after.isSilent ? 6_500 : 2 })
+    dead.peering.died(after.isSilent)
+    if (after.isSilent) places.setPower(id, false)
     clock.set(after.jumpMs)
     isOff = after.isSilent
     startIn(after.downMs)
@@ -107,6 +120,10 @@ export function createMachine(options: Options): Machine {
     process?.woke()
     const session = process?.line.session()
     if (session !== undefined) network.read(session)
+    // Whatever waits for a time may come before what waits to be read.
+    timeline.at(timeline.now() + random.below(20), () => {
+      if (clock.isAwake()) ground.pipes.read(id)
+    })
   }
 
   return {
@@ -130,6 +147,15 @@ export function createMachine(options: Options): Machine {
       store.close()
       store = openStore(':memory:')
       oracle.opened(id)
+    },
+    roam(network) {
+      places.move(id, network)
+      ground.moved(id)
+      process?.peering.moved()
+    },
+    revoke(defiant) {
+      isDefiant = defiant
+      plane.revoke(id)
     },
     setClock: clock.set,
     setFull(full) {

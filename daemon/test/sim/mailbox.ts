@@ -57,6 +57,10 @@ export function createMailbox(now: () => number) {
         return !acks.some((ack) => mailKey(ack) === key && seq <= ack.upTo)
       })
     },
+    /** Everything that waits for this machine. */
+    drop(machine: string): void {
+      rows = rows.filter((row) => row.to !== machine)
+    },
     remove(id: number): void {
       rows = rows.filter((row) => row.id !== id)
     },

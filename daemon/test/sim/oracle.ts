@@ -5,6 +5,7 @@
 import { nameKey, type ReturnBatch } from '@agent-relay/protocol'
 import { RELAY_SENDER } from '../../src/core/failure.ts'
 import type { Answer, MessageRow, Op } from '../../src/core/turn.ts'
+import { createLinkOracle } from './link-oracle.ts'
 
 /** What the simulator finds. `rule` is one of a few words, so that a shrunk schedule is known to fail in the same way. */
 export class Violation extends Error {
@@ -61,6 +62,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   const messages = new Map<string, Message>()
   const disks = new Map<string, Disk>(machines.map((id) => [id, newDisk(0)]))
   const homes = new Map<string, Set<string>>()
+  const revoked = new Set<string>()
   let bodies = 0
   let said = 0
 
@@ -120,7 +122,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       isDead: false,
       notices: 0,
       isMoved: false,
-      isExcused: false,
+      isExcused: revoked.has(machine),
     }
     if (messages.has(row.id)) object('twice', `${row.id} was queued a second time`)
     messages.set(row.id, message)
@@ -166,6 +168,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   }
 
   return {
+    links: createLinkOracle(object),
     committed,
     /** A body that names its message, of about this size. */
     body(sizeBytes: number): string {
@@ -186,9 +189,10 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       said++
     },
     returned(machine: string, batch: ReturnBatch): void {
-      // A hole that only a lost disk could fill, or a machine that lost the name, is asked for ever less often until it expires.
+      // A hole that only a lost disk could fill, or a machine that lost the name or was removed, is asked for ever less often until it expires.
       const isVain = batch.gaps.every(
-        ({ to, outboxEpoch, stream }) => !isLive(to, outboxEpoch) || homes.has(stream.split('>')[0] ?? ''),
+        ({ to, outboxEpoch, stream }) =>
+          revoked.has(to) || !isLive(to, outboxEpoch) || homes.has(stream.split('>')[0] ?? ''),
       )
       if (batch.acks.length + batch.receipts.length + (batch.heard?.length ?? 0) > 0 || !isVain) said++
       for (const { to, outboxEpoch, stream, upTo } of batch.acks) {
@@ -214,6 +218,12 @@ export function createOracle(now: () => number, machines: readonly string[]) {
         if (isHere) message.inbox = undefined
       }
     },
+    /** It is not one of the organization's any more: what it had to send may arrive or not, and what it got is its own affair. */
+    revoked(machine: string): void {
+      revoked.add(machine)
+      for (const message of messages.values()) if (message.from.machine === machine) message.isExcused = true
+    },
+    isRevoked: (machine: string): boolean => revoked.has(machine),
     handed(machine: string, key: string, id: string, isRepeat: boolean): void {
       const disk = diskOf(machine)
       if (disk.handed.has(`${key} ${id}`) && !isRepeat)
@@ -247,6 +257,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
         }
         if (!message.isConfirmed && notices === 0)
           object('not confirmed', `${what} arrived and its sender does not know`)
+        if (revoked.has(to.machine)) continue
         if (message.isDead && notices === 0) object('not told', `${what} failed in its inbox`)
         const isHanded = inbox !== undefined && diskOf(inbox.machine).handed.has(`${to.key} ${message.id}`)
         if (inbox !== undefined && !message.isDead && !isHanded && !homes.has(to.key))

@@ -9,6 +9,7 @@ import {
   type Returned,
   type WireError,
 } from '@agent-relay/protocol'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 import { WALL_MS } from './machine-clock.ts'
 import { createMailbox, mailKey } from './mailbox.ts'
 import type { Network } from './network.ts'
@@ -22,6 +23,10 @@ import type { Timeline } from './timeline.ts'
 const PAGE = 6
 /** Changes come in bursts: one delta for all of them. */
 const DEBOUNCE_MS = 50
+/** How often it says that nothing is newer; in truth every 15 s, but what depends on it counts in hours. */
+const FRESH_MS = 3_600_000
+/** Whoever carries signals may play one again, so much later at most. */
+const REPLAY_MS = 60_000
 
 export type Plane = ReturnType<typeof createPlane>
 
@@ -53,6 +58,10 @@ export function createPlane({ timeline, random, network, machines }: Options) {
 
   function open(session: Session): void {
     if (!isRunning || !session.isOpenHere) return
+    if (!registry.hasMachine(session.machine)) {
+      turnAway(session)
+      return
+    }
     const old = sessions.get(session.machine)
     if (old !== undefined) network().sever(old, 0, 0)
     sessions.set(session.machine, session)
@@ -63,15 +72,30 @@ export function createPlane({ timeline, random, network, machines }: Options) {
     const { machine } = session
     down(session, false, () =>
       session.end.welcome({
-        v: 1,
+        v: 3,
         machine: { id: machine, name: machine },
         person: machine,
         roster,
         now: Math.floor(WALL_MS + now()),
       }),
     )
+    confirm(session)
     announce()
     wake(session)
+  }
+
+  /** By what was said so far; it keeps its order. */
+  function confirm(session: Session): void {
+    if (!session.isOpenThere) return
+    const at = Math.floor(WALL_MS + now())
+    down(session, false, () => session.end.fresh(at))
+    later(FRESH_MS, () => confirm(session))
+  }
+
+  function turnAway(session: Session): void {
+    session.isOpenThere = false
+    down(session, false, () => session.end.refused())
+    later(1_000, () => network().sever(session, 0, 0))
   }
 
   function closed(session: Session): void {
@@ -93,7 +117,11 @@ export function createPlane({ timeline, random, network, machines }: Options) {
         if (after.version === before.version) continue
         session.plane.roster = after
         const delta = deltaOf(before, after)
-        down(session, false, () => session.end.delta(delta))
+        const at = Math.floor(WALL_MS + now())
+        down(session, false, () => {
+          session.end.delta(delta)
+          session.end.fresh(at)
+        })
       }
     })
   }
@@ -253,6 +281,39 @@ export function createPlane({ timeline, random, network, machines }: Options) {
     },
     release(session: Session, name: string): void {
       registry.release(session.machine, name)
+      announce()
+    },
+    /** Carries it to whoever is there; the answer says whether somebody was. */
+    signal(
+      session: Session,
+      { to, signal }: { to: string; signal: LinkSignal },
+      answer: (isThere: boolean) => void,
+    ): void {
+      if (!registry.hasMachine(session.machine)) return
+      const carry = (): void => {
+        const other = sessions.get(to)
+        if (other?.isOpenThere) down(other, true, () => other.end.signal(session.machine, signal))
+      }
+      if (sessions.get(to)?.isOpenThere !== true) {
+        down(session, false, () => answer(false))
+        return
+      }
+      carry()
+      if (random.chance(0.05)) later(random.below(REPLAY_MS), carry)
+    },
+    /** The whole roster, for whoever heard that it missed something. */
+    giveRoster(session: Session): void {
+      const roster = registry.roster()
+      session.plane.roster = roster
+      down(session, false, () => session.end.roster(roster))
+    },
+    hasMachine: registry.hasMachine,
+    revoke(machine: string): void {
+      registry.revoke(machine)
+      mailbox.drop(machine)
+      const session = sessions.get(machine)
+      sessions.delete(machine)
+      if (session !== undefined) turnAway(session)
       announce()
     },
     isRunning: () => isRunning,

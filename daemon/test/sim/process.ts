@@ -1,6 +1,8 @@
 /** One run of the daemon: the shipped service, engine, core and store, on simulated time and a disk that outlives it. */
+import { ROSTER_HARD_MS } from '@agent-relay/protocol'
+import { isRosterHard, rosterAgeMs } from '../../src/core/freshness.ts'
 import { type Entropy, hasMail } from '../../src/core/state.ts'
-import type { Effect, Op } from '../../src/core/turn.ts'
+import type { Op } from '../../src/core/turn.ts'
 import type { Log } from '../../src/log.ts'
 import type { Service } from '../../src/service/context.ts'
 import { createMail } from '../../src/service/mail.ts'
@@ -8,11 +10,13 @@ import { createService } from '../../src/service/service.ts'
 import { type Carrier, createUplink, type Uplink } from '../../src/service/uplink.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type Diary, envelopesAsText, opsAsText, returnsAsText } from './diary.ts'
+import type { Ground } from './ground.ts'
 import { createLine, type Line } from './line.ts'
 import type { MachineClock } from './machine-clock.ts'
 import type { Network } from './network.ts'
 import type { Oracle } from './oracle.ts'
-import type { PeerEnd, Peers } from './peers.ts'
+import { type Belief, createPeering, type Peering } from './peering.ts'
+import type { Places } from './places.ts'
 import type { Plane } from './plane.ts'
 import type { Random } from './random.ts'
 import { ORG } from './registry.ts'
@@ -28,6 +32,7 @@ class Died extends Error {}
 export type Process = {
   service: Service
   line: Line
+  peering: Peering
   isAlive(): boolean
   /** Dies at the nth such point from now, or not any more. */
   plan(crash: { point: CrashPoint; nth: number } | undefined): void
@@ -38,7 +43,6 @@ export type Process = {
   /** Something around the daemon that takes its time on this machine. */
   after(ms: number, act: () => void): void
   /** Wraps what the daemon calls in its surroundings: nothing leaves a dead process, and it may die right before. */
-  peer: PeerEnd
   outside<A extends unknown[]>(act: (...args: A) => void): (...args: A) => void
 }
 
@@ -54,19 +58,23 @@ export type Host = {
   entropy: Entropy
   network: Network
   plane: Plane
-  peers: Peers
+  ground: Ground
+  places: Places
   oracle: Oracle
   diary: Diary
+  /** Whether this machine makes links though the organization has turned it away. */
+  isDefiant(): boolean
   died(process: Process): void
 }
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export function boot(host: Host): Process {
-  const { id, oracle, diary, network, plane, peers, random } = host
+  const { id, oracle, diary, network, plane, random } = host
   let isAlive = true
   let isMarking = false
   let planned: { point: CrashPoint; nth: number } | undefined
+  let refusal: string | null = null
 
   function run(act: () => void): void {
     if (!isAlive) return
@@ -140,16 +148,40 @@ export function boot(host: Host): Process {
     uplink: () => heard,
     isAlive: () => isAlive,
     isAwake: host.clock.isAwake,
+    heard: {
+      fresh(at) {
+        const { state, now, submit, afterCommit } = service.engine
+        const wasHard = isRosterHard(state(), now())
+        submit({ type: 'fresh', at })
+        if (wasHard) afterCommit(() => run(trusted))
+      },
+      signal: (from, signal) => run(() => peering.signal(from, signal)),
+      refused() {
+        diary.note(id, () => 'is turned away')
+        refusal = 'the control plane refuses this machine'
+        run(trusted)
+      },
+    },
   })
   const heard: Uplink = {
     ...uplink,
     up(welcome) {
       diary.note(id, () => `is connected, roster ${welcome.roster.version}`)
       uplink.up(welcome)
+      run(trusted)
     },
     lost() {
       diary.note(id, () => 'lost its connection')
       uplink.lost()
+      run(trusted)
+    },
+    delta(delta) {
+      uplink.delta(delta)
+      run(trusted)
+    },
+    roster(roster) {
+      uplink.roster(roster)
+      run(trusted)
     },
     deliver(envelopes) {
       diary.note(id, () => `hears ${envelopesAsText(envelopes)}`)
@@ -205,33 +237,27 @@ export function boot(host: Host): Process {
     }
   }
 
-  const peer: PeerEnd = {
-    machine: id,
-    isAlive: () => isAlive,
-    isAwake: host.clock.isAwake,
-    changed(machine, isUp) {
-      diary.note(id, () => `${isUp ? 'has a' : 'lost its'} direct link to ${machine}`)
-      service.engine.submit({ type: 'peer', machine, isUp })
-    },
-    deliver(from, envelopes) {
-      diary.note(id, () => `hears directly from ${from} ${envelopesAsText(envelopes)}`)
-      mail.take(envelopes, from)
-    },
-    returned: heard.returned,
+  /** As service/trust.ts sees it. */
+  function belief(): Belief {
+    const { state, now } = service.engine
+    const roster = uplink.known() ?? state().roster
+    const why = roster === null ? 'no roster' : isRosterHard(state(), now()) ? 'the roster is too old' : null
+    if (refusal !== null && !host.isDefiant()) return { roster: null, isOnline: false, why: refusal }
+    return { roster: why === null ? roster : null, isOnline: uplink.isUp(), why }
   }
 
-  function sendDirectly({ machine, messages }: Extract<Effect, { type: 'direct' }>): void {
-    const envelopes = mail.out(messages)
-    diary.note(id, () => `sends directly to ${machine} ${envelopesAsText(envelopes)}`)
-    oracle.relayed()
-    const batch = network.torn(machine, envelopes)
-    peers.send(peer, machine, (end) => end.deliver(id, batch))
+  function trusted(): void {
+    peering.trusted()
+    lookAgain()
   }
 
-  function returnDirectly({ machine, batch }: Extract<Effect, { type: 'directReturn' }>): void {
-    diary.note(id, () => `returns directly to ${machine} ${returnsAsText(batch)}`)
-    oracle.returned(id, batch)
-    peers.send(peer, machine, (end) => end.returned({ from: id, batch }))
+  /** A roster grows too old without a word of anybody. */
+  let cancelLook = (): void => undefined
+  function lookAgain(): void {
+    cancelLook()
+    const { state, now } = service.engine
+    const leftMs = ROSTER_HARD_MS - rosterAgeMs(state(), now())
+    if (leftMs > 0) cancelLook = clock.after(leftMs + 1_000, trusted)
   }
 
   const service = createService({
@@ -240,19 +266,36 @@ export function boot(host: Host): Process {
     clock,
     entropy: host.entropy,
     outward: outside((effect) => {
-      if (effect.type === 'direct') sendDirectly(effect)
-      else if (effect.type === 'directReturn') returnDirectly(effect)
-      else uplink.outward(carrier, effect)
+      peering.outward(effect)
+      uplink.outward(carrier, effect)
     }),
     restored() {
       uplink.restore(carrier)
-      for (const machine of peers.of(peer)) service.engine.submit({ type: 'peer', machine, isUp: true })
+      trusted()
+      peering.restore()
     },
     ...elsewhere,
+  })
+  const peering = createPeering({
+    ...{ machine: id, engine, mail, belief, run, outside, random, diary },
+    ...{ ground: host.ground, places: host.places, network, oracle },
+    bootId: host.entropy.id(clock.now()),
+    newId: host.entropy.id,
+    signal: line.signal,
+    behind: line.behind,
+    returned: (from, batch) => heard.returned({ from, batch }),
+    // Its own short connection, behind the same router.
+    reflect: (answer) =>
+      void clock.after(random.between(5, 100), () => answer(plane.isRunning() && !network.isCut(id))),
+    isAlive: () => isAlive,
+    isAwake: host.clock.isAwake,
+    after: clock.after,
+    now: clock.now,
   })
   const process: Process = {
     service,
     line,
+    peering,
     isAlive: () => isAlive,
     plan(crash) {
       planned = crash
@@ -260,19 +303,22 @@ export function boot(host: Host): Process {
     kill: die,
     stop: () =>
       run(() => {
+        peering.stop()
         service.stop()
         mark()
         die()
       }),
     woke: () =>
       void clock.after(random.between(0, CATCH_UP_MS), () => {
-        if (clock.catchUp()) service.engine.submit({ type: 'tick' })
+        if (!clock.catchUp()) return
+        service.engine.submit({ type: 'tick' })
+        peering.woke()
       }),
-    peer,
     after: (ms, act) => void clock.after(ms, act),
     outside,
   }
   uplink.linked({ machine: { id, name: id }, org: ORG, person: id })
+  trusted()
   line.dial()
   return process
 }

@@ -8,6 +8,7 @@ import {
   type RosterDelta,
   type RosterMachine,
 } from '@agent-relay/protocol'
+import { identityOf } from './identities.ts'
 import { WALL_MS } from './machine-clock.ts'
 
 type Holding = { name: string; machine: string; epoch: number; isReleased: boolean; claim: AgentClaim }
@@ -15,11 +16,15 @@ type Holding = { name: string; machine: string; epoch: number; isReleased: boole
 /** A lost connection says nothing about the programs: their names stay held for this long. */
 const LEASE_MS = 90_000
 
+/** Nothing is sealed here: it only says that this machine can be asked. */
+const SEALS = [{ key: 'A'.repeat(43), signature: 'A'.repeat(86) }]
+
 export const ORG = { id: 'org', slug: 'acme', name: 'Acme' }
 
 export type Registry = ReturnType<typeof createRegistry>
 
-export function createRegistry(now: () => number, machines: readonly string[]) {
+export function createRegistry(now: () => number, all: readonly string[]) {
+  let machines = all
   const names = new Map<string, Holding>()
   /** When each machine's connection ended; Infinity while it is there. */
   const heardAt = new Map<string, number>()
@@ -62,6 +67,11 @@ export function createRegistry(now: () => number, machines: readonly string[]) {
     },
     holder: (name: string): Holding | undefined => names.get(nameKey(name)),
     hasMachine: (id: string): boolean => machines.includes(id),
+    /** The machine is not one of the organization's any more, and its names are free. */
+    revoke(id: string): void {
+      machines = machines.filter((machine) => machine !== id)
+      for (const [key, held] of names) if (held.machine === id) names.delete(key)
+    },
     isHeard(machine: string, isConnected: boolean): void {
       heardAt.set(machine, isConnected ? Number.POSITIVE_INFINITY : now())
     },
@@ -83,7 +93,8 @@ export function createRegistry(now: () => number, machines: readonly string[]) {
       person: id,
       platform: 'linux',
       version: '0',
-      publicKey: null,
+      publicKey: identityOf(id).publicKey,
+      seals: SEALS,
       isOnline: heard === Number.POSITIVE_INFINITY,
       lastSeenAt: heard === undefined || heard === Number.POSITIVE_INFINITY ? null : Math.floor(WALL_MS + heard),
     }
@@ -107,12 +118,16 @@ export function deltaOf(before: Roster, after: Roster): RosterDelta {
     const known = new Map(from.map((item) => [key(item), JSON.stringify(item)]))
     return to.filter((item) => known.get(key(item)) !== JSON.stringify(item))
   }
+  const removed = <T>(from: T[], to: T[], key: (item: T) => string): string[] => {
+    const left = new Set(to.map(key))
+    return from.map(key).filter((one) => !left.has(one))
+  }
   return {
     base: before.version,
     version: after.version,
     machines: changed(before.machines, after.machines, ({ id }) => id),
     agents: changed(before.agents, after.agents, ({ name }) => name),
-    removedMachines: [],
-    removedAgents: [],
+    removedMachines: removed(before.machines, after.machines, ({ id }) => id),
+    removedAgents: removed(before.agents, after.agents, ({ name }) => nameKey(name)),
   }
 }

@@ -11,8 +11,16 @@ export type Action = { at: number } & (
   | { do: 'wipe'; machine: number; downMs: number }
   /** `isClean`: both ends see it at once; else each finds out in its time. */
   | { do: 'cut'; machine: number; forMs: number; isClean: boolean }
-  /** Two machines find a direct link. */
-  | { do: 'direct'; machine: number; other: number; forMs: number }
+  /** It goes to another network. */
+  | { do: 'roam'; machine: number; network: number }
+  /** Nothing gets directly from the first to the second, nor back, or not back alone; nobody is told. */
+  | { do: 'hole'; machine: number; other: number; forMs: number; isOneWay: boolean }
+  /** What connects two machines: reset at both ends, or lost at one, or forgotten by a router between. */
+  | { do: 'break'; machine: number; other: number; how: 'reset' | 'half' | 'stuck' }
+  /** Somebody sits between two machines and has even their certificates. */
+  | { do: 'middle'; machine: number; other: number; forMs: number }
+  /** An admin removes the machine; one that is defiant goes on linking as if it were not told. */
+  | { do: 'revoke'; machine: number; isDefiant: boolean }
   | { do: 'weather'; machine: number; forMs: number; weather: Weather }
   | { do: 'plane'; point: 'now' | 'before-commit' | 'after-commit'; downMs: number }
   /** No mailbox takes anything. */
@@ -29,13 +37,20 @@ export type Action = { at: number } & (
 
 export type CrashPoint = 'now' | 'before-commit' | 'after-commit' | 'between-effects'
 
+/**
+ * `open`: every machine has a public address. `home`: behind a router that keeps ports, so that others can be met; `mapped`: and
+ * that opens one on request. `office`: behind one that gives every connection another port. `walled`: guests do not see each other.
+ */
+export type NetworkKind = 'open' | 'home' | 'mapped' | 'office' | 'walled'
+
 /** Of frames with messages and what goes back for them: chances of being lost, repeated, torn; and how much slower they are. */
 export type Weather = { loss: number; repeat: number; tear: number; slowMs: number }
 
 export type Schedule = {
   seed: number
-  /** How far each machine's wall clock is off at the start. */
-  machines: { skewMs: number }[]
+  networks: NetworkKind[]
+  /** `skewMs`: how far its wall clock is off at the start. `network`: where it is then, by its place in the schedule. */
+  machines: { skewMs: number; network: number; hasVpn: boolean }[]
   agents: { name: string; machine: number; project: string | null }[]
   actions: Action[]
 }
@@ -46,6 +61,7 @@ const HOUR_MS = 60 * MINUTE_MS
 
 export function scheduleOf(seed: number): Schedule {
   const random = createRandom(seed, 'schedule')
+  const networks = networksOf(random)
   const machines = Array.from(
     {
       length: random.weighted([
@@ -54,7 +70,7 @@ export function scheduleOf(seed: number): Schedule {
         [1, 4],
       ]),
     },
-    () => ({ skewMs: skew(random) }),
+    () => ({ skewMs: skew(random), network: random.below(networks.length), hasVpn: random.chance(0.15) }),
   )
   const agents = NAMES.slice(0, machines.length + random.between(0, 2)).map((name, i) => ({
     name,
@@ -64,9 +80,11 @@ export function scheduleOf(seed: number): Schedule {
   const draft = {
     random,
     machines: machines.length,
+    networks: networks.length,
     agents,
     hasMoves: random.chance(0.1),
     hasWipes: random.chance(0.15),
+    hasRevokes: random.chance(0.1),
   }
   const length = random.between(10, 36)
   const actions: Action[] = []
@@ -75,20 +93,32 @@ export function scheduleOf(seed: number): Schedule {
     actions.push({ at, ...draw(draft) })
     at += pauseMs(random)
   }
-  return { seed, machines, agents, actions }
+  return { seed, networks, machines, agents, actions }
 }
 
 type Draft = {
   random: Random
   machines: number
+  networks: number
   agents: Schedule['agents']
   hasMoves: boolean
   hasWipes: boolean
+  hasRevokes: boolean
 }
 type Deed = Action extends infer A ? (A extends Action ? Omit<A, 'at'> : never) : never
 
 const skew = (random: Random): number => random.between(-10 * MINUTE_MS, 10 * MINUTE_MS)
 const jump = (random: Random): number => (random.chance(0.5) ? 0 : skew(random))
+
+/** Mostly one for all or one for each of two, so that most machines can be linked. */
+function networksOf(random: Random): NetworkKind[] {
+  const length = random.weighted([
+    [4, 1],
+    [3, 2],
+    [2, 3],
+  ])
+  return Array.from({ length }, () => random.pick<NetworkKind>(['open', 'home', 'home', 'mapped', 'office', 'walled']))
+}
 
 /** Mostly dense, so that faults meet each other; sometimes long enough for every timer to come. */
 const pauseMs = (random: Random): number =>
@@ -108,15 +138,19 @@ const forMs = (random: Random): number =>
   ])
 
 function draw(draft: Draft): Deed {
-  const { random, hasMoves, hasWipes } = draft
+  const { random, hasMoves, hasWipes, hasRevokes } = draft
   const machine = random.below(draft.machines)
+  const other = (machine + random.between(1, draft.machines - 1)) % draft.machines
   const agent = random.below(draft.agents.length)
   const make = random.weighted<() => Deed>([
     [16, () => sendBy(draft, agent)],
     [5, () => crashOf(random, machine)],
     [1, () => ({ do: 'stop', machine, downMs: forMs(random), jumpMs: jump(random) })],
     [3, () => ({ do: 'cut', machine, forMs: forMs(random), isClean: random.chance(0.6) })],
-    [3, () => ({ do: 'direct', machine, other: random.below(draft.machines), forMs: forMs(random) })],
+    [draft.networks > 1 ? 2 : 0, () => ({ do: 'roam', machine, network: random.below(draft.networks) })],
+    [2, () => ({ do: 'hole', machine, other, forMs: forMs(random), isOneWay: random.chance(0.4) })],
+    [3, () => ({ do: 'break', machine, other, how: random.pick(['reset', 'half', 'stuck']) })],
+    [1, () => ({ do: 'middle', machine, other, forMs: forMs(random) })],
     [3, () => ({ do: 'weather', machine, forMs: forMs(random), weather: weatherOf(random) })],
     [2, () => ({ do: 'plane', point: random.pick(['now', 'before-commit', 'after-commit']), downMs: forMs(random) })],
     [1, () => ({ do: 'crowd', forMs: forMs(random) })],
@@ -127,6 +161,7 @@ function draw(draft: Draft): Deed {
     [1, () => ({ do: 'deaf', agent, forMs: forMs(random) })],
     [hasMoves ? 2 : 0, () => ({ do: 'move', agent, machine })],
     [hasWipes ? 1 : 0, () => ({ do: 'wipe', machine, downMs: forMs(random) })],
+    [hasRevokes ? 2 : 0, () => ({ do: 'revoke', machine, isDefiant: random.chance(0.5) })],
   ])
   return make()
 }

@@ -1,5 +1,6 @@
 /** One connection of a machine to the control plane, with what each end knows of it. */
 import type { Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
+import type { LinkSignal } from '../../src/peers/manager/words.ts'
 
 export type Session = {
   machine: string
@@ -25,8 +26,14 @@ export type MachineEnd = {
   isAwake(): boolean
   welcome(welcome: Welcome): void
   delta(delta: RosterDelta): void
+  roster(roster: Roster): void
+  /** The roster that came last was the newest at `at`, the control plane's clock. */
+  fresh(at: number): void
+  signal(from: string, signal: LinkSignal): void
   deliver(envelopes: Envelope[]): void
   returned(returned: Returned): void
+  /** This machine is not one of the organization's any more. */
+  refused(): void
   /** The connection ended. */
   lost(): void
 }

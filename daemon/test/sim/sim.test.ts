@@ -15,10 +15,11 @@ afterAll(() => crew.end())
 test('whatever happens to machines, disks, clocks, links and the control plane, every queued message arrives once and in order, or fails once', {
   timeout: 900_000,
 }, async () => {
-  const { seeds, messages, found } = await crew.play({ from: 0, count: SEEDS })
+  const { seeds, messages, links, found } = await crew.play({ from: 0, count: SEEDS })
   for (const one of found) expect.fail(await explain(crew, one))
   expect(seeds).toBe(SEEDS)
   expect(messages).toBeGreaterThan(10 * SEEDS)
+  expect(links).toBeGreaterThan(SEEDS)
 })
 
 test('the same seed is the same run', { timeout: 60_000 }, async () => {

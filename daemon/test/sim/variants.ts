@@ -87,7 +87,7 @@ export const VARIANTS: readonly Variant[] = [
     replacements: [
       {
         file: 'core/inbox.ts',
-        find: '  if (envelope.seq > stream.next) {\n    hold(state, stream, envelope, turn)\n    return\n  }\n',
+        find: '    hold(state, stream, envelope, turn)\n    return\n',
         replace: '',
       },
     ],
@@ -145,6 +145,139 @@ export const VARIANTS: readonly Variant[] = [
         file: 'store/database.ts',
         find: ".run(randomBytes(8).toString('hex'))",
         replace: ".run('always the same')",
+      },
+    ],
+  },
+  {
+    name: 'mailbox-forgotten',
+    mistake: 'what came too early by the relay is acknowledged only by the direct link that filled the hole before it',
+    replacements: [
+      {
+        file: 'core/inbox.ts',
+        find: '  if (stream.next > first && stream.relayedTo >= first) state.toAck.set(stream, true)\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'both-decide',
+    mistake: 'of two links each end keeps the one that it likes, and closes the other',
+    replacements: [
+      {
+        file: 'peers/manager/state.ts',
+        find: 'state.publicKey > peer.publicKey',
+        replace: 'state.publicKey !== peer.publicKey',
+      },
+    ],
+  },
+  {
+    name: 'own-role',
+    mistake: 'of two links each end keeps the one that it dialed',
+    replacements: [
+      {
+        file: 'peers/manager/choose.ts',
+        find: "const isOfGreater = ({ role }: Link): boolean => (role === 'dialer') === decides(state, peer)",
+        replace: "const isOfGreater = ({ role }: Link): boolean => role === 'dialer'",
+      },
+      {
+        file: 'peers/manager/choose.ts',
+        find: '  if (!decides(state, peer) || !current.isProven) return\n',
+        replace: '  if (!current.isProven) return\n',
+      },
+    ],
+  },
+  {
+    name: 'nobody-decides',
+    mistake: 'of two links both stay',
+    replacements: [
+      {
+        file: 'peers/manager/choose.ts',
+        find: '  if (!decides(state, peer) || !current.isProven) return\n',
+        replace: '  if (current.isProven || !current.isProven) return\n',
+      },
+    ],
+  },
+  {
+    name: 'silence-believed',
+    mistake: 'a link that says nothing is kept',
+    replacements: [
+      {
+        file: 'peers/manager/limits.ts',
+        find: 'export const DEAD_MS = 6_500\n',
+        replace: 'export const DEAD_MS = 7 * 86_400_000\n',
+      },
+    ],
+  },
+  {
+    name: 'unbound-proof',
+    mistake: 'the proofs of a handshake do not stand for the TLS session that they are made on',
+    replacements: [
+      {
+        file: 'peers/handshake.ts',
+        find: '    const { nonce, binding, peerKey } = connection\n',
+        replace: "    const { nonce, peerKey } = connection\n    const binding = ''\n",
+      },
+      {
+        file: 'peers/handshake.ts',
+        find: 'function listen({ nonce, binding, peerKey }: Connection, expects?: string): Listening {\n',
+        replace:
+          "function listen({ nonce, peerKey }: Connection, expects?: string): Listening {\n    const binding = ''\n",
+      },
+    ],
+  },
+  {
+    name: 'unread-finish',
+    mistake: "the listener does not look at the dialer's proof",
+    replacements: [
+      {
+        file: 'peers/handshake.ts',
+        find: 'read.data.proof)) return',
+        replace: "read.data.proof) && digest === '') return",
+      },
+    ],
+  },
+  {
+    name: 'revoked-stays',
+    mistake: 'who leaves the roster gets no new link and keeps the one that it has',
+    replacements: [
+      {
+        file: 'peers/manager/index.ts',
+        find: '    if (known === undefined || known.publicKey !== peer.publicKey) {\n',
+        replace: '    if (known === undefined) continue\n    if (known.publicKey !== peer.publicKey) {\n',
+      },
+    ],
+  },
+  {
+    name: 'endless-doubt',
+    mistake: 'a doubt about the only link is never over, and wakes the manager again and again',
+    replacements: [
+      {
+        file: 'peers/manager/choose.ts',
+        find: '  if (current === null) return\n  if (current.doubt',
+        replace: '  if (current === null || peer.spares.length === 0) return\n  if (current.doubt',
+      },
+    ],
+  },
+  {
+    name: 'hasty-punch',
+    mistake: 'two behind routers do not try to meet when one of them does not know yet how it is seen from outside',
+    replacements: [
+      {
+        file: 'peers/manager/punch.ts',
+        find: '  if (!state.canPunch || !state.isOnline || !decides(state, peer) || peer.current !== null) return\n',
+        replace:
+          '  if (!state.canPunch || !state.isOnline || !decides(state, peer) || peer.current !== null) return\n  if (punchedOf(peer) === undefined) return\n',
+      },
+    ],
+  },
+  {
+    name: 'removed-waited-for',
+    mistake: 'what the cloud kept for a machine that was removed waits for its time to end',
+    replacements: [
+      {
+        file: 'core/link.ts',
+        find: '  leaveRemoved(state, turn)\n',
+        replace: '',
       },
     ],
   },

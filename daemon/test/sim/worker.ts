@@ -9,12 +9,14 @@ function work(order: Order): Report {
   if (order.type === 'explain') return explain(order.seed)
   if (order.type === 'schedule') return { type: 'ended', failure: play(order.schedule).failure }
   let messages = 0
+  let links = 0
   for (let seed = order.from; seed < order.from + order.count; seed++) {
     const outcome = play(scheduleOf(seed))
     messages += outcome.messages
-    if (outcome.failure !== undefined) return { type: 'failed', seed, messages, failure: outcome.failure }
+    links += outcome.links
+    if (outcome.failure !== undefined) return { type: 'failed', seed, messages, links, failure: outcome.failure }
   }
-  return { type: 'passed', messages }
+  return { type: 'passed', messages, links }
 }
 
 function explain(seed: number): Report {

@@ -3,18 +3,24 @@ import { nameKey } from '@agent-relay/protocol'
 import { RELAY_SENDER } from '../../src/core/failure.ts'
 import { type Agent, createAgent } from './agent.ts'
 import { type Diary, noDiary, writeDiary } from './diary.ts'
+import { createGround, type Ground } from './ground.ts'
 import { createMachine, type Machine } from './machine.ts'
 import { createMachineClock } from './machine-clock.ts'
+import { meet, part } from './meetings.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, Violation } from './oracle.ts'
-import { createPeers, type Peers } from './peers.ts'
+import { createPlaces, type Places } from './places.ts'
 import { createPlane, type Plane } from './plane.ts'
 import { createRandom } from './random.ts'
 import type { Action, Schedule } from './schedule.ts'
+import type { Session } from './session.ts'
 import { createTimeline, type Timeline } from './timeline.ts'
 
 /** Far above what the longest schedule takes. */
 const MOST_EVENTS = 100_000
+/** Within this the control plane knows of every connection that it is over, and within that a machine has dialed again. */
+const ENDED_MS = 65_000
+const DIALED_MS = 35_000
 /** Within this of the quiet end everything has arrived: the longest pause of any timer is a minute and a half. */
 const QUIET_MS = 40 * 60_000
 /** And then nothing may be said any more for so long. */
@@ -24,14 +30,20 @@ type World = {
   timeline: Timeline
   network: Network
   plane: Plane
-  peers: Peers
+  ground: Ground
+  places: Places
   oracle: Oracle
   diary: Diary
   machines: Machine[]
   agents: Agent[]
 }
 
-export type Outcome = { messages: number; events: number; failure: { rule: string; text: string } | undefined }
+export type Outcome = {
+  messages: number
+  links: number
+  events: number
+  failure: { rule: string; text: string } | undefined
+}
 
 /** Runs a schedule to its end. The same one always has the same outcome. `write` gets its diary. */
 export function play(schedule: Schedule, write?: (line: string) => void): Outcome {
@@ -50,10 +62,10 @@ export function play(schedule: Schedule, write?: (line: string) => void): Outcom
     }
   }
   for (const machine of machines) machine.close()
-  return { messages: oracle.count(), events: timeline.count(), failure }
+  return { messages: oracle.count(), links: oracle.links.made(), events: timeline.count(), failure }
 }
 
-function build({ seed, machines: specs, agents: names }: Schedule, write?: (line: string) => void): World {
+function build({ seed, networks, machines: specs, agents: names }: Schedule, write?: (line: string) => void): World {
   const timeline = createTimeline(MOST_EVENTS)
   const diary = write === undefined ? noDiary : writeDiary(timeline.now, write)
   const ids = specs.map((_, i) => `m${i}`)
@@ -65,7 +77,8 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
     machines: ids,
   })
   const network = createNetwork({ timeline, random: createRandom(seed, 'network'), closedThere: plane.closed })
-  const peers = createPeers(timeline, createRandom(seed, 'peers'), network)
+  const places = createPlaces({ random: createRandom(seed, 'places'), machines: specs, networks, isCut: network.isCut })
+  const ground = createGround({ timeline, random: createRandom(seed, 'ground'), places })
   const agents: Agent[] = []
   const machines = specs.map(({ skewMs }, index) => {
     const random = createRandom(seed, `machine ${index}`)
@@ -87,7 +100,8 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
       random,
       network,
       plane,
-      peers,
+      ground,
+      places,
       oracle,
       diary,
       started,
@@ -99,15 +113,16 @@ function build({ seed, machines: specs, agents: names }: Schedule, write?: (line
     agents.push(createAgent({ name, project, home: machines[machine] as Machine, random, oracle }))
   }
   for (const machine of machines) machine.start()
-  return { timeline, network, plane, peers, oracle, diary, machines, agents }
+  return { timeline, network, plane, ground, places, oracle, diary, machines, agents }
 }
 
 function act(world: World, action: Action): void {
-  const { timeline, network, plane, peers, diary } = world
+  const { timeline, network, plane, ground, oracle, diary } = world
   diary.note('world', () => JSON.stringify(action))
   const later = (ms: number, then: () => void): void => void timeline.at(timeline.now() + ms, then)
   const machine = 'machine' in action ? (world.machines[action.machine] as Machine) : undefined
   const agent = 'agent' in action ? (world.agents[action.agent] as Agent) : undefined
+  const other = 'other' in action ? (world.machines[action.other] as Machine) : undefined
   const session = machine?.process()?.line.session()
   switch (action.do) {
     case 'send':
@@ -129,17 +144,30 @@ function act(world: World, action: Action): void {
         const { isClean, forMs } = action
         network.sever(session, isClean ? 1 : 1_000 + (forMs % 39_000), isClean ? 1 : 1_000 + (forMs % 61_000))
       }
-      later(action.forMs, () => network.setCut(machine.id, false))
+      later(action.forMs, () => {
+        network.setCut(machine.id, false)
+        ground.changed()
+      })
       break
-    case 'direct': {
-      const [one, other] = [machine?.process()?.peer, world.machines[action.other]?.process()?.peer]
-      if (one === undefined || other === undefined || one === other) break
-      peers.connect(one, other)
-      later(action.forMs, () =>
-        peers.sever(one.machine, { other: other.machine, hereMs: action.forMs % 6_500, thereMs: action.forMs % 3_000 }),
-      )
+    case 'roam':
+      machine?.roam(action.network)
       break
-    }
+    case 'hole':
+      if (machine !== undefined && other !== undefined) hole(world, [machine, other], action)
+      break
+    case 'break':
+      if (machine !== undefined && other !== undefined) ground.break(machine.id, other.id, action.how)
+      break
+    case 'middle':
+      if (machine === undefined || other === undefined) break
+      ground.setMiddle(machine.id, other.id, true)
+      later(action.forMs, () => ground.setMiddle(machine.id, other.id, false))
+      break
+    case 'revoke':
+      if (machine === undefined || oracle.isRevoked(machine.id)) break
+      oracle.revoked(machine.id)
+      machine.revoke(action.isDefiant)
+      break
     case 'weather':
       if (machine === undefined) break
       network.setWeather(machine.id, action.weather)
@@ -163,7 +191,6 @@ function act(world: World, action: Action): void {
       if (machine?.isAwake() !== true) break
       machine.sleep(action.clock)
       if (session !== undefined && action.forMs > 40_000) network.sever(session, action.forMs + 1, 60_000)
-      if (action.forMs > 6_500) peers.sever(machine.id, { hereMs: action.forMs + 1, thereMs: 6_500 })
       later(action.forMs, machine.wake)
       break
     case 'away':
@@ -180,11 +207,37 @@ function act(world: World, action: Action): void {
   }
 }
 
+function hole(
+  world: World,
+  [one, other]: [Machine, Machine],
+  { forMs, isOneWay }: { forMs: number; isOneWay: boolean },
+): void {
+  const { timeline, places, ground } = world
+  const set = (isOn: boolean): void => {
+    places.setHole(one.id, other.id, isOn)
+    if (!isOneWay) places.setHole(other.id, one.id, isOn)
+  }
+  set(true)
+  timeline.at(timeline.now() + forMs, () => {
+    set(false)
+    ground.changed()
+  })
+}
+
 /** Heals everything and waits until nothing moves any more; then everybody writes once more to whom they wrote. */
 function settle(world: World): void {
   const { timeline, oracle, agents, diary } = world
-  diary.note('world', () => 'heals, and everything comes to rest')
+  diary.note('world', () => 'heals, and whoever talks to each other finds to each other')
   heal(world)
+  timeline.runUntil(timeline.now() + ENDED_MS)
+  // A heartbeat would in truth have found those that are over at one end.
+  reconnect(world, ({ isOpenThere }) => !isOpenThere)
+  timeline.runUntil(timeline.now() + DIALED_MS)
+  meet(world)
+  diary.note('world', () => 'everything comes to rest')
+  // Every connection is a new one: one that frames were lost on would in truth have ended, too.
+  reconnect(world, () => true)
+  world.ground.reset()
   rest(world)
   diary.note('world', () => 'everybody writes once more to whom they wrote')
   for (const agent of agents)
@@ -192,12 +245,15 @@ function settle(world: World): void {
   // Over the turns in which that is asked for and committed.
   timeline.runUntil(timeline.now() + 100)
   rest(world)
+  meet(world)
+  rest(world)
   oracle.settled()
   const said = oracle.said()
   timeline.runUntil(timeline.now() + SILENCE_MS)
   if (oracle.said() !== said)
     throw new Violation('not silent', `${oracle.said() - said} frames after everything arrived`)
-  for (const machine of world.machines) compare(world, machine)
+  part(world)
+  for (const machine of world.machines) if (!oracle.isRevoked(machine.id)) compare(world, machine)
 }
 
 function rest(world: World): void {
@@ -209,26 +265,30 @@ function rest(world: World): void {
   }
 }
 
-function heal({ timeline, network, plane, peers, machines, agents }: World): void {
+function heal({ timeline, network, plane, ground, places, machines, agents }: World): void {
   plane.heal()
   network.heal()
+  places.heal()
   for (const machine of machines) machine.heal()
-  peers.heal()
-  for (const machine of machines) {
-    // Every connection is a new one: one that frames were lost on would in truth have ended, too.
-    const session = machine.process()?.line.session()
-    if (session !== undefined) network.sever(session, 1, 1)
-  }
+  ground.heal()
   for (const agent of agents) {
     agent.setDeaf(false)
     timeline.at(timeline.now() + 100, agent.back)
   }
 }
 
+function reconnect({ network, machines }: World, isMeant: (session: Session) => boolean): void {
+  for (const machine of machines) {
+    const session = machine.process()?.line.session()
+    if (session !== undefined && isMeant(session)) network.sever(session, 1, 1)
+  }
+}
+
 /** What is still under way; undefined at rest. */
 function restless({ plane, oracle, machines, agents }: World): string | undefined {
-  for (const agent of agents) if (!agent.isReceiving()) return `${agent.key} does not run`
-  for (const machine of machines) {
+  const isLeft = ({ id }: Machine): boolean => !oracle.isRevoked(id)
+  for (const agent of agents) if (isLeft(agent.home()) && !agent.isReceiving()) return `${agent.key} does not run`
+  for (const machine of machines.filter(isLeft)) {
     const engine = machine.process()?.service.engine
     if (engine === undefined) return `${machine.id} does not run`
     const state = engine.state()
@@ -236,6 +296,7 @@ function restless({ plane, oracle, machines, agents }: World): string | undefine
     if (state.outCount > 0) return `${state.outCount} messages wait in the outbox of ${machine.id}`
     if (state.owedCount > 0) return `${state.owedCount} receipts are owed by ${machine.id}`
     for (const agent of state.agents.values()) {
+      if (agents.some(({ key, home }) => key === agent.key && !isLeft(home()))) continue
       // Whoever runs elsewhere by now takes nothing here any more: until it expires, that waits.
       const until = agent.claim === 'refused' ? engine.now() + SILENCE_MS : Number.POSITIVE_INFINITY
       const waiting = [...agent.waiting.values()].filter((entry) => entry.expiresAt < until)
@@ -243,8 +304,9 @@ function restless({ plane, oracle, machines, agents }: World): string | undefine
     }
   }
   const mail = plane.mailbox.all().filter((item) => {
-    if (item.kind === 'return') return true
-    const { id, from, outboxEpoch } = item.envelope
+    if (item.kind === 'return') return !oracle.isRevoked(item.to)
+    const { id, from, to, outboxEpoch } = item.envelope
+    if ([from.machine, to.machine].some(oracle.isRevoked)) return false
     return oracle.isLive(from.machine, outboxEpoch) && !oracle.isFailed(id)
   })
   return mail.length > 0 ? `${mail.length} items wait in the mailbox` : undefined
