@@ -92,7 +92,8 @@ test('a wrapped agent writes to another machine’s, and the page shows its way 
     .getByRole('listitem')
     .filter({ has: page.getByRole('link', { name: /Alice.*Bob/ }) })
     .first()
-  await expect(row).toContainText('relay')
+  // The two may have found a direct link before the first message.
+  await expect(row).toContainText(/relay|direct/)
   await expect(row).toContainText('injected')
   await expect(row).toContainText(/\d ms|\d s/)
 })

@@ -122,7 +122,11 @@ export async function withLab(options: Options, play: (lab: Lab) => Promise<void
             const said = await Promise.all(ways.map((way) => way()))
             if (said.every(isSo)) return
             if (Date.now() > until)
-              throw new Error(`not so within ${ms} ms between ${one} and ${other}: ${JSON.stringify(said)}`)
+              throw new Error(
+                [`not so within ${ms} ms between ${one} and ${other}: ${JSON.stringify(said)}`]
+                  .concat([one, other].map((name) => `${name}:\n${self.cli(name, 'netcheck')}`))
+                  .join('\n'),
+              )
             await delay(LOOK_MS)
           }
         },

@@ -267,7 +267,8 @@ function signaled(state: State, machine: string, signal: LinkSignal, now: number
     answer(state, peer, now)
   }
   // What it found out after it was looked for, such as that its public address is open, is worth another look.
-  if (signal.wants || (isNews && peer.current === null)) heed(state, peer, now)
+  const isGain = isNews && peer.current === null
+  if (signal.wants || isGain) heed(state, peer, isGain, now)
 }
 
 /** Whether it can be reached in a way that it did not say before. */
@@ -285,12 +286,14 @@ function unsignaled(state: State, machine: string, why: string, now: number): vo
   touch(state, peer)
 }
 
-/** It looks for this machine: both look, whatever this one's own clock says. */
-function heed(state: State, peer: Peer, now: number): void {
+/** It looks for this machine, or has a new address (`isGain`): both look, whatever this one's own clock says. */
+function heed(state: State, peer: Peer, isGain: boolean, now: number): void {
   peer.heeds = peer.heeds.filter((at) => now - at < ASKED_MS)
   if (peer.heeds.length >= HEEDS || now < peer.pausedUntil || state.offBecause !== null) return
   const canGain = peer.current === null || tierOf(peer.current.kind) > 0
-  if (peer.round !== null || peer.punch !== null || !canGain || !peer.canBeAsked) return
+  if (peer.round !== null || (peer.punch !== null && !isGain) || !canGain || !peer.canBeAsked) return
   peer.heeds.push(now)
+  // Meeting through routers is for those who cannot be dialed: a new address comes first, and then it begins anew.
+  peer.punch = null
   startRound(state, peer, now)
 }

@@ -607,6 +607,24 @@ describe('machines behind routers', () => {
     expect(view).toMatchObject({ state: 'relay', why: 'the routers between do not let the two meet' })
   })
 
+  test('an address found out while the two are about to meet is dialed at once', () => {
+    const network = createLinkNetwork({ reaches: (_, { kind }) => kind === 'public' })
+    const nodes = [network.add('ann'), network.add('bob')]
+    // The one that leads waits for what the other's router shows, which stays unsaid: nothing is between it and the world.
+    const [server, home] = nodes.sort((one, other) => (one.key < other.key ? -1 : 1)) as [Node, Node]
+    mayPunch(home)
+    network.demand(home.name, server.name)
+    network.demand(server.name, home.name)
+    network.run(2_000)
+    expect(home.view(server.name)).toMatchObject({ state: 'probing', why: 'trying to meet it through both routers' })
+    const open: Candidate = { kind: 'public', host: 'server', port: 4000 }
+    const hosts = [server.name]
+    server.tell({ type: 'candidates', candidates: [...server.candidates, open], hosts, canPunch: true, isNew: false })
+    network.run(500)
+    expectOneLink(network, 'ann', 'bob')
+    expect(home.view(server.name)).toMatchObject({ state: 'direct', kind: 'public' })
+  })
+
   test('only one of the two may be met so: nobody tries', () => {
     const network = createLinkNetwork({ reaches: () => false })
     const nodes = [network.add('ann'), network.add('bob')]
