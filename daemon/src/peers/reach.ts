@@ -8,6 +8,8 @@ import type { PortMapper } from './port-mapper.ts'
 
 /** Public addresses are asked about again after this, for firewalls and routers change without telling. */
 const CHECK_MS = 600_000
+/** One that was not reached is tried again after this, doubling to CHECK_MS: both ends may have been busy, or not yet there. */
+const AGAIN_MS = 5_000
 
 /** `isReachable`: from outside, as the control plane tried it; null when only the other side can tell. */
 type CandidateFact = Candidate & { isReachable: boolean | null; why: string }
@@ -46,6 +48,7 @@ export function createReach({ port, interfaces, advertised, mapper, checkReach, 
   let running: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
+  let againMs = AGAIN_MS
 
   function all(): Candidate[] {
     const { external } = mapper.view()
@@ -106,7 +109,9 @@ export function createReach({ port, interfaces, advertised, mapper, checkReach, 
       if (answer !== undefined) found.set(one, answer)
     }
     answers = found
-    if (!isStopped) timer = setTimeout(() => void check(), CHECK_MS).unref()
+    const isMissing = [...ports].some((one) => found.get(one)?.isReachable !== true)
+    if (!isStopped) timer = setTimeout(() => void check(), isMissing ? againMs : CHECK_MS).unref()
+    againMs = isMissing ? Math.min(2 * againMs, CHECK_MS) : AGAIN_MS
     tell()
   }
 
@@ -126,6 +131,7 @@ export function createReach({ port, interfaces, advertised, mapper, checkReach, 
     check,
     moved() {
       answers = new Map()
+      againMs = AGAIN_MS
       told = JSON.stringify(candidates())
     },
     stop() {

@@ -11,7 +11,7 @@ import { whyNoLab } from './namespaces.ts'
 import { oneHome } from './scenes.ts'
 
 const cast = { alice: ['Alice'], bob: ['Bob'] }
-const FOUND_MS = 15_000
+const FOUND_MS = 30_000
 const options = { timeout: 180_000 }
 /** A silent link is dead at 6.5 s, and what was under way goes by the relay then. */
 const FAILOVER_MS = 8_000

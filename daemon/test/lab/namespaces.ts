@@ -10,7 +10,7 @@ import { readlinkSync } from 'node:fs'
 export function whyNoLab(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces are a part of Linux'
   if (process.getuid?.() !== 0) return 'only root may make network namespaces'
-  for (const tool of ['ip', 'nft', 'nsenter', 'unshare'])
+  for (const tool of ['ip', 'nft', 'nsenter', 'unshare', 'sysctl'])
     if (spawnSync(tool, ['-V'], { stdio: 'ignore' }).error !== undefined) return `${tool} is not installed`
   const rule = 'add table ip probe; add chain ip probe out { type nat hook postrouting priority 100 ; }'
   const { status, stderr } = spawnSync('unshare', ['-n', 'nft', rule], { encoding: 'utf8' })
@@ -164,4 +164,4 @@ function run(pid: number, ...command: string[]): void {
 
 const ip = (pid: number, ...args: string[]): void => run(pid, 'ip', ...args)
 const nft = (pid: number, ...rules: string[]): void => run(pid, 'nft', rules.join('; '))
-const write = (pid: number, ...settings: string[]): void => run(pid, 'sysctl', '-q', '-w', ...settings)
+const write = (pid: number, ...settings: string[]): void => run(pid, 'sysctl', '-q', '-e', '-w', ...settings)

@@ -8,7 +8,7 @@ import { oneHome, publicAndHome, twoHomes } from './scenes.ts'
 
 const cast = { alice: ['Alice'], bob: ['Bob'] }
 /** From the first message to a direct link: candidates by the relay, dials, proofs; with room for a busy computer. */
-const FOUND_MS = 15_000
+const FOUND_MS = 30_000
 /** What the relay may take to carry a first message. */
 const RELAYED_MS = 3_000
 const options = { timeout: 120_000 }
