@@ -1,8 +1,16 @@
 /** A machine's line to the control plane: dials, comes back by itself, and carries what the uplink asks of it. */
-import type { AgentClaim, ClaimResult, Envelope, RelayResult, ReturnBatch } from '@agent-relay/protocol'
-import type { LinkSignal } from '../../src/peers/manager/words.ts'
+import type {
+  AgentClaim,
+  ClaimResult,
+  Envelope,
+  RelayResult,
+  ReturnBatch,
+  SignalIn,
+  SignalOut,
+} from '@agent-relay/protocol'
 import type { Clock } from '../../src/service/clock.ts'
 import type { Carrier, Uplink } from '../../src/service/uplink.ts'
+import { answeredNow } from './answer.ts'
 import type { Network } from './network.ts'
 import type { Plane } from './plane.ts'
 import type { Random } from './random.ts'
@@ -15,7 +23,7 @@ export type Line = {
   carrier: Carrier
   dial(): void
   /** `failed`: nobody was there. What is lost on the way is not told. */
-  signal(to: string, signal: LinkSignal, failed: (why: string) => void): void
+  signal(out: SignalOut, failed: (why: string) => void): void
   /** A newer roster is out there: it is asked for, though not often. */
   behind(version: number): void
   /** The session that is open at this end. */
@@ -33,7 +41,7 @@ type Options = {
   isAwake: () => boolean
   heard: {
     fresh(at: number): void
-    signal(from: string, signal: LinkSignal): void
+    signal(signal: SignalIn): void
     /** The organization wants nothing of this machine any more; it is not dialed again. */
     refused(): void
   }
@@ -102,29 +110,30 @@ export function createLine(options: Options): Line {
     carrier: {
       relay(envelopes: Envelope[]) {
         const batch = network.torn(machine, envelopes)
-        return asked<RelayResult[]>((answer) =>
+        return answeredNow<RelayResult[]>((answer) =>
           // With a torn batch it is unknown what became of it, as when there is no answer.
           up(true, (to) => plane.relay(to, batch, batch.length === envelopes.length ? answer : () => undefined)),
         )
       },
-      giveBack: (batch: ReturnBatch) => asked<void>(() => up(true, (to) => plane.giveBack(to, batch))),
-      claim: (agent: AgentClaim) => asked<ClaimResult>((answer) => up(false, (to) => plane.claim(to, agent, answer))),
+      giveBack: (batch: ReturnBatch) => answeredNow<void>(() => up(true, (to) => plane.giveBack(to, batch))),
+      claim: (agent: AgentClaim) =>
+        answeredNow<ClaimResult>((answer) => up(false, (to) => plane.claim(to, agent, answer))),
       setStatus: (changes) =>
-        asked<void>(() =>
+        answeredNow<void>(() =>
           up(false, (to) => {
             for (const { name, status } of changes) plane.setStatus(to, name, status)
           }),
         ),
-      release: (name) => asked<void>(() => up(false, (to) => plane.release(to, name))),
+      release: (name) => answeredNow<void>(() => up(false, (to) => plane.release(to, name))),
     },
     dial,
-    signal(to, signal, failed) {
+    signal(out, failed) {
       if (session?.isOpenHere !== true) {
         clock.after(0, () => failed('this machine is not connected'))
         return
       }
       up(true, (from) =>
-        plane.signal(from, { to, signal }, (isThere) => {
+        plane.signal(from, out, (isThere) => {
           if (!isThere) failed('it is not connected')
         }),
       )
@@ -139,22 +148,4 @@ export function createLine(options: Options): Line {
     },
     session: () => session,
   }
-}
-
-/**
- * An answer as the uplink takes it, given in the very moment that it comes: promises would put it off to a time that no seed
- * decides. What never comes is as good as a failure, which the uplink only logs.
- */
-function asked<T>(ask: (answer: (value: T) => void) => void): Promise<T> {
-  let take = (_: T): void => undefined
-  ask((value) => take(value))
-  const answer = {
-    // biome-ignore lint/suspicious/noThenProperty: it stands in for a promise.
-    then(onAnswer: (value: T) => void) {
-      take = onAnswer
-      return answer
-    },
-    catch: () => answer,
-  }
-  return answer as unknown as Promise<T>
 }

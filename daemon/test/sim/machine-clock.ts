@@ -19,18 +19,23 @@ export type MachineClock = {
   reboot(): void
 }
 
+/** SLACK_MS of src/store/clock.ts. */
+const COARSE_MS = 2_000
+
 type Timer = { due: number; act: () => void; isCancelled: boolean; run: (act: () => void) => void }
 
 type Options = {
   timeline: Timeline
   random: Random
   skewMs: number
-  /** After a boot only the wall clock knows what passed: `ms` that it was set forward cannot be told from time. */
+  /** What a clock was set to is taken for `ms` that passed: after a boot, which only the wall clock knows of, or when it is little. */
   blurred: (ms: number) => void
 }
 
 export function createMachineClock({ timeline, random, skewMs, blurred }: Options): MachineClock {
   let skew = skewMs
+  /** At the last start of a process. */
+  let startedSkew = skewMs
   let bootedAt = timeline.now() - random.between(0, 7_200_000)
   /** How far the wall clock was set forward since the boot, in all. */
   let forwardMs = 0
@@ -64,12 +69,18 @@ export function createMachineClock({ timeline, random, skewMs, blurred }: Option
   }
 
   return {
-    start: (run) => ({
-      ...systemClock({ read, passed }),
-      // A busy loop comes round in its own time, and meanwhile more arrives for the same turn.
-      soon: (act) => void after(random.below(3), act, run),
-      after: (ms, act) => after(ms, act, run),
-    }),
+    start(run) {
+      // So little is taken for what two clocks always differ by.
+      const setMs = Math.abs(skew - startedSkew)
+      if (setMs > 0 && setMs <= COARSE_MS) blurred(setMs)
+      startedSkew = skew
+      return {
+        ...systemClock({ read, passed }),
+        // A busy loop comes round in its own time, and meanwhile more arrives for the same turn.
+        soon: (act) => void after(random.below(3), act, run),
+        after: (ms, act) => after(ms, act, run),
+      }
+    },
     isAwake: () => sleepsSince === undefined,
     sleep(clock) {
       if (sleepsSince !== undefined) return

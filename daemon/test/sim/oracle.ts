@@ -26,7 +26,6 @@ type Message = {
   k: number
   from: { machine: string; key: string; disk: number }
   to: { machine: string; key: string }
-  queuedAt: number
   ttlMs: number
   isAnswered: boolean
   /** Its sender's disk says that it was accepted. */
@@ -64,9 +63,11 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   const homes = new Map<string, Set<string>>()
   const revoked = new Set<string>()
   let bodies = 0
+  /** By the number in the body. */
+  const askedAt = new Map<number, number>()
   let said = 0
 
-  let first: Violation | undefined
+  let first: unknown
 
   /** The first objection stays, for whoever it is thrown at may take it for a failed disk. */
   function object(rule: string, text: string): never {
@@ -114,7 +115,6 @@ export function createOracle(now: () => number, machines: readonly string[]) {
       k: Number(row.body.split(' ')[0]),
       from: { machine, key: nameKey(row.fromAgent), disk: disk.number },
       to: { machine: row.toMachine, key: nameKey(row.toAgent) },
-      queuedAt: now(),
       ttlMs: row.expiresAt - row.at,
       isAnswered: false,
       isConfirmed: row.way === 'local',
@@ -162,7 +162,7 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   /** Clocks of two machines are never compared, and what a clock was set to counts only across a boot. */
   function expired(message: Message, what: string): void {
     const blurMs = diskOf(message.from.machine).blurMs + diskOf(message.to.machine).blurMs
-    const lived = now() - message.queuedAt
+    const lived = now() - (askedAt.get(message.k) ?? 0)
     if (lived + blurMs < message.ttlMs - SLACK_MS)
       object('too early', `${what} expired after ${lived} ms of ${message.ttlMs} ms`)
   }
@@ -170,8 +170,9 @@ export function createOracle(now: () => number, machines: readonly string[]) {
   return {
     links: createLinkOracle(object),
     committed,
-    /** A body that names its message, of about this size. */
+    /** A body that names its message, of about this size, which is asked for now. */
     body(sizeBytes: number): string {
+      askedAt.set(bodies, now())
       const head = `${bodies++} `
       return head + 'x'.repeat(Math.max(1, sizeBytes - head.length))
     },
@@ -184,9 +185,9 @@ export function createOracle(now: () => number, machines: readonly string[]) {
         message.isAnswered = true
       }
     },
-    /** A frame with messages leaves a machine. */
-    relayed(): void {
-      said++
+    /** A frame with messages leaves this machine. */
+    relayed(machine: string): void {
+      if (!revoked.has(machine)) said++
     },
     returned(machine: string, batch: ReturnBatch): void {
       // A hole that only a lost disk could fill, or a machine that lost the name or was removed, is asked for ever less often until it expires.
@@ -194,7 +195,8 @@ export function createOracle(now: () => number, machines: readonly string[]) {
         ({ to, outboxEpoch, stream }) =>
           revoked.has(to) || !isLive(to, outboxEpoch) || homes.has(stream.split('>')[0] ?? ''),
       )
-      if (batch.acks.length + batch.receipts.length + (batch.heard?.length ?? 0) > 0 || !isVain) said++
+      const isNews = batch.acks.length + batch.receipts.length + (batch.heard?.length ?? 0) > 0 || !isVain
+      if (isNews && !revoked.has(machine)) said++
       for (const { to, outboxEpoch, stream, upTo } of batch.acks) {
         const next = diskOf(machine).marks.get(markKey(to, outboxEpoch, stream)) ?? 0
         if (upTo >= next)
@@ -240,6 +242,10 @@ export function createOracle(now: () => number, machines: readonly string[]) {
     /** A full disk kept the daemon from knowing how much time had passed since its last run. */
     lostCount(machine: string): void {
       diskOf(machine).blurMs = Number.POSITIVE_INFINITY
+    },
+    /** The shipped code has caught what it should never meet. */
+    defect(error: unknown): void {
+      first ??= error
     },
     /** Throws what was found, also when somebody has caught it meanwhile. */
     check(): void {

@@ -1,16 +1,18 @@
 /**
- * Direct links of one run: the shipped manager between a transport, the control plane's signals and the core, wired as
- * service/peer-links.ts does it, without its sockets and promises.
+ * Direct links of one run: the shipped manager and its runner over made-up connections, with the control plane's signals on one
+ * side and the core on the other.
  */
-import type { Candidate, Envelope, PeerFrames, ReturnBatch } from '@agent-relay/protocol'
-import type { RosterIndex } from '../../src/core/roster.ts'
-import type { Effect } from '../../src/core/turn.ts'
-import { createLinks, type KnownMachine, type LinkEffect, type LinkEvent } from '../../src/peers/manager/index.ts'
-import type { LinkSignal } from '../../src/peers/manager/words.ts'
-import type { PeerLink, PeerSide } from '../../src/peers/transport.ts'
+import type { Candidate, Envelope, PeerSignal, ReturnBatch, Sealed, SignalOut } from '@agent-relay/protocol'
+import { RelayError } from '../../src/errors.ts'
+import type { Log } from '../../src/log.ts'
+import type { PeerLink } from '../../src/peers/transport.ts'
 import type { Engine } from '../../src/service/engine.ts'
+import { createLinkRunner, type LinkRunner } from '../../src/service/link-runner.ts'
 import type { Mail } from '../../src/service/mail.ts'
-import { piecesOf } from '../../src/service/peer-mail.ts'
+import { type PeerMail, piecesOf } from '../../src/service/peer-mail.ts'
+import type { Trust } from '../../src/service/trust.ts'
+import type { Store } from '../../src/store/store.ts'
+import { answeredNow } from './answer.ts'
 import { type Diary, envelopesAsText, returnsAsText } from './diary.ts'
 import type { Ground } from './ground.ts'
 import { identityOf } from './identities.ts'
@@ -18,41 +20,28 @@ import type { Network } from './network.ts'
 import type { Oracle } from './oracle.ts'
 import type { Places } from './places.ts'
 import type { Random } from './random.ts'
-import { ORG } from './registry.ts'
 import { createSimTransport } from './transport.ts'
 
-/** Whom this machine believes in, as service/trust.ts says it. */
-export type Belief = { roster: RosterIndex | null; isOnline: boolean; why: string | null }
-
-export type Peering = {
-  /** The roster, its age, or the connection may have changed. */
-  trusted(): void
-  signal(from: string, signal: LinkSignal): void
-  outward(effect: Effect): void
-  restore(): void
-  woke(): void
+export type Peering = Omit<LinkRunner, 'side' | 'reachable' | 'sendSignal' | 'want'> & {
   /** Its interfaces have other addresses. */
   moved(): void
-  /** A link to this machine that messages go by. */
-  linkOf(machine: string): string | null
-  wakeAt(): number
-  stop(): void
   died(isSilent: boolean): void
 }
 
-export type PeeringHost = {
+type Host = {
   machine: string
-  bootId: string
+  log: Log
   engine: () => Engine
+  store: Store
   mail: Mail
-  belief: () => Belief
+  trust: () => Trust
   /** By way of the control plane; `failed` when it does not get on its way. */
-  signal(to: string, signal: LinkSignal, failed: (why: string) => void): void
+  signal(out: SignalOut, failed: (why: string) => void): void
   /** A newer roster is out. */
   behind(version: number): void
-  returned(from: string, batch: ReturnBatch): void
-  /** How the control plane sees the shared port; null without an answer. */
-  reflect(answer: (isSeen: boolean) => void): void
+  /** Whether the control plane answers a short connection now. */
+  canAsk(): boolean
+  /** Everything that comes from outside; a crash within it ends there. */
   run(act: () => void): void
   /** Wraps what leaves the process, which may die right before. */
   outside<A extends unknown[]>(act: (...args: A) => void): (...args: A) => void
@@ -69,124 +58,78 @@ export type PeeringHost = {
   diary: Diary
 }
 
-const DEMAND_MS = 1_000
 /** How late another network is noticed at most, and about how long a router takes to map a port. */
 const WATCH_MS = 5_000
 const MAP_MS = 2_000
 
-export function createPeering(host: PeeringHost): Peering {
-  const { machine: self, engine, mail, belief, places, network, random, oracle, diary, after, now } = host
-  const identity = identityOf(self)
-  const links = new Map<string, PeerLink>()
-  const dials = new Map<number, () => void>()
-  const demandedAt = new Map<string, number>()
-  let events: LinkEvent[] = []
-  let isRunning = false
-  let isStopped = false
-  let isOnline = false
-  let cancelTimer = (): void => undefined
-  let armedFor = Number.POSITIVE_INFINITY
-  let known = new Map<string, KnownMachine>()
+export function createPeering(host: Host): Peering {
+  const { machine: self, trust, places, network, random, oracle, diary, after, now, run, outside } = host
   let seenNetwork = places.versionOf(self)
+  let isMapped = false
 
-  const manager = createLinks({
-    self,
-    publicKey: identity.publicKey,
-    bootId: host.bootId,
+  const runner = createLinkRunner({
+    self: trust().self as NonNullable<Trust['self']>,
+    ...{ log: host.log, engine: host.engine, store: host.store, mail: host.mail },
+    control: {
+      trust,
+      behind: host.behind,
+      signal: (out) =>
+        answeredNow<void>((_, failed) => outside(host.signal)(out, (why) => run(() => failed(failure(why))))),
+    },
+    // What seals signals has its own tests; here everybody can read them, and nobody does.
+    sealer: {
+      sealSignal(to, signal) {
+        diary.note(self, () => `tells ${to}: ${signalAsText(signal)}`)
+        return sealed(signal)
+      },
+      openSignal(from, closed) {
+        const signal = opened(closed)
+        diary.note(self, () => `hears of ${from}: ${signalAsText(signal)}`)
+        return signal
+      },
+    },
+    dial: (dial) =>
+      answeredNow<PeerLink>((linked, failed) => {
+        const { machine, candidate } = dial
+        diary.note(self, () => `dials ${machine} at ${candidate.kind} ${candidate.host}:${candidate.port}`)
+        outside(transport.dial)(dial, {
+          linked,
+          failed(why) {
+            diary.note(self, () => `gets no link to ${machine} at ${candidate.kind}: ${why}`)
+            failed(failure(why))
+          },
+        })
+      }),
+    newMail: mailOf,
+    ways: () => ({
+      candidates: places.candidatesOf(self).filter(({ kind }) => isMapped || kind !== 'mapped'),
+      hosts: places.hostsOf(self),
+      canPunch: true,
+    }),
+    // A short connection of its own, from the shared port.
+    learn: () =>
+      answeredNow<Candidate | null>((answer) => {
+        after(random.between(5, 100), () => answer(host.canAsk() ? seen() : null))
+      }),
+    localPort: () => undefined,
+    probed: () => undefined,
+    changed: () => undefined,
+    online: () => undefined,
+    after(ms, act) {
+      oracle.links.stepped(self, { at: now(), wakeAt: runner.wakeAt() })
+      return after(ms, act)
+    },
     entropy: { id: host.newId, unit: random.unit },
   })
-  const keyOf = (machine: string): string | undefined =>
-    machine === self ? undefined : (belief().roster?.machines.get(machine)?.publicKey ?? undefined)
-  const side: PeerSide = {
-    ...{ org: ORG.id, machine: self, bootId: host.bootId, identityKey: identity.pem },
-    publicKeyOf: keyOf,
-    machineOf: (publicKey) =>
-      [...known].find(([machine, one]) => one.publicKey === publicKey && keyOf(machine) === publicKey)?.[0],
-    rosterVersion: () => belief().roster?.version ?? 0,
-    behind: host.behind,
-    opened(link) {
-      diary.note(self, () => `takes link ${link.id} of ${link.machine}, ${link.kind}`)
-      links.set(link.id, link)
-      run({ type: 'opened', link })
-    },
-    frame: take,
-    closed(link, why) {
-      diary.note(self, () => `link ${link.id} to ${link.machine} is closed: ${why}`)
-      links.delete(link.id)
-      run({ type: 'closed', link: link.id, why })
-    },
-  }
-  oracle.links.starts(self, (machine) => keyOf(machine) === identityOf(machine).publicKey)
+  const { side } = runner
+  oracle.links.starts(self, (machine) => side.publicKeyOf(machine) === identityOf(machine).publicKey)
   const transport = createSimTransport({
-    ...{ side, identity, ground: host.ground, random, oracle: oracle.links, after },
-    ...{ isAlive: host.isAlive, isAwake: host.isAwake, run: host.run },
+    ...{ side, identity: identityOf(self), ground: host.ground, random, oracle: oracle.links, diary, after, run },
+    ...{ isAlive: host.isAlive, isAwake: host.isAwake },
     slowMs(machine) {
       const { slowMs } = network.weatherOf(machine)
       return slowMs > 0 ? random.below(slowMs) : 0
     },
-  })
-
-  function run(...more: LinkEvent[]): void {
-    events.push(...more)
-    if (isRunning || isStopped) return
-    isRunning = true
-    try {
-      while (events.length > 0) {
-        const batch = events
-        events = []
-        const at = now()
-        const effects = manager.step(batch, at)
-        oracle.links.stepped(self, { at, wakeAt: manager.wakeAt })
-        for (const effect of effects) carryOut(effect)
-      }
-    } finally {
-      isRunning = false
-    }
-    arm()
-  }
-
-  function arm(): void {
-    const { wakeAt } = manager
-    if (wakeAt === armedFor) return
-    cancelTimer()
-    armedFor = wakeAt
-    if (wakeAt === Number.POSITIVE_INFINITY) return
-    cancelTimer = after(Math.max(1, wakeAt - now()), () => {
-      armedFor = Number.POSITIVE_INFINITY
-      run({ type: 'tick' })
-    })
-  }
-
-  const carryOut = host.outside((effect: LinkEffect): void => {
-    switch (effect.type) {
-      case 'dial':
-        dial(effect)
-        break
-      case 'abort':
-        dials.get(effect.dial)?.()
-        dials.delete(effect.dial)
-        break
-      case 'ping':
-        links.get(effect.link)?.send('PEER_PING', { n: effect.n })
-        break
-      case 'close': {
-        const link = links.get(effect.link)
-        links.delete(effect.link)
-        if (link !== undefined) diary.note(self, () => `closes link ${link.id} to ${link.machine}: ${effect.why}`)
-        link?.close(effect.why)
-        break
-      }
-      case 'signal':
-        sendSignal(effect.machine, effect.signal)
-        break
-      case 'use':
-        use(effect.machine, effect.link)
-        break
-      case 'learn':
-        host.reflect((isSeen) => run({ type: 'punched', candidate: isSeen ? seen() : null }))
-        break
-      case 'changed':
-    }
   })
 
   /** Without a router in between it is one of the other candidates. */
@@ -195,187 +138,87 @@ export function createPeering(host: PeeringHost): Peering {
     return places.hostsOf(self).includes(candidate.host) ? null : candidate
   }
 
-  function dial({ dial: id, machine, candidate, timeoutMs }: Extract<LinkEffect, { type: 'dial' }>): void {
-    diary.note(self, () => `dials ${machine} at ${candidate.kind} ${candidate.host}:${candidate.port}`)
-    // Both ends dial a punched connection: by their ids they know without a word who speaks first.
-    const role = candidate.kind === 'punched' && self < machine ? 'listener' : 'dialer'
-    const cancel = transport.dial(
-      { machine, candidate, timeoutMs, role },
-      {
-        linked(link) {
-          diary.note(self, () => `has link ${link.id} to ${machine}, ${candidate.kind}`)
-          dials.delete(id)
-          links.set(link.id, link)
-          run({ type: 'dialed', dial: id, link })
-        },
-        failed(why) {
-          if (!dials.delete(id)) return
-          diary.note(self, () => `gets no link to ${machine} at ${candidate.kind}: ${why}`)
-          run({ type: 'undialed', dial: id, why })
-        },
+  /** On a link nothing is lost or comes twice; that the other end does not take something, or gets it again, must do no harm. */
+  function mailOf(link: PeerLink): PeerMail {
+    const { machine } = link
+    const carry = outside((send: () => void): void => {
+      const { loss, repeat } = network.weatherOf(machine)
+      if (random.chance(loss)) return
+      send()
+      if (random.chance(repeat)) send()
+    })
+    return {
+      send(envelopes: readonly Envelope[]) {
+        diary.note(self, () => `sends directly to ${machine} ${envelopesAsText(envelopes)}`)
+        oracle.relayed(self)
+        for (const piece of piecesOf(network.torn(machine, [...envelopes])))
+          carry(() => link.send('PEER_ROUTE', { envelopes: piece.envelopes }))
       },
-    )
-    dials.set(id, cancel)
-  }
-
-  /** Between two links the core is told of the end of the first one: what was under way on it goes out again. */
-  function use(machine: string, link: string | null): void {
-    diary.note(self, () => `writes to ${machine} by ${link === null ? 'the relay' : `link ${link}`}`)
-    engine().submit({ type: 'peer', machine, isUp: false })
-    if (link !== null) engine().submit({ type: 'peer', machine, isUp: true })
-  }
-
-  const carrierOf = (machine: string): PeerLink | undefined => links.get(manager.linkOf(machine) ?? '')
-
-  function take<E extends keyof PeerFrames>(link: PeerLink, event: E, frame: PeerFrames[E]): void {
-    const { id, machine } = link
-    if (!links.has(id)) return
-    if (event === 'PEER_PONG') {
-      run({ type: 'pong', link: id, n: (frame as PeerFrames['PEER_PONG']).n })
-      return
+      giveBack(batch: ReturnBatch) {
+        diary.note(self, () => `returns directly to ${machine} ${returnsAsText(batch)}`)
+        oracle.returned(self, batch)
+        carry(() => link.send('PEER_ACK', batch))
+      },
+      stop: () => undefined,
     }
-    if (event === 'PEER_PING') link.send('PEER_PONG', frame as PeerFrames['PEER_PING'])
-    run({ type: 'heard', link: id })
-    if (event === 'PEER_ROUTE') {
-      const { envelopes } = frame as PeerFrames['PEER_ROUTE']
-      diary.note(self, () => `hears directly from ${machine} ${envelopesAsText(envelopes)}`)
-      demand(machine)
-      mail.take(envelopes, machine)
-    } else if (event === 'PEER_ACK') {
-      demand(machine)
-      host.returned(machine, frame as PeerFrames['PEER_ACK'])
-    } else if (event === 'PEER_SIGNAL') hear(machine, unsealed(frame as PeerFrames['PEER_SIGNAL']))
-  }
-
-  function hear(machine: string, signal: LinkSignal): void {
-    diary.note(self, () => `hears of ${machine}: ${signalAsText(signal)}`)
-    run({ type: 'signal', machine, signal })
-  }
-
-  /** Questions about addresses go by the control plane, for a link may be what is broken. */
-  function sendSignal(machine: string, signal: LinkSignal): void {
-    diary.note(self, () => `tells ${machine}: ${signalAsText(signal)}`)
-    const direct = carrierOf(machine)
-    if (direct !== undefined && !belief().isOnline) direct.send('PEER_SIGNAL', sealed(signal))
-    else host.signal(machine, signal, (why) => host.run(() => run({ type: 'unsignaled', machine, why })))
-  }
-
-  function sendMail(machine: string, envelopes: Envelope[]): void {
-    diary.note(self, () => `sends directly to ${machine} ${envelopesAsText(envelopes)}`)
-    oracle.relayed()
-    for (const piece of piecesOf(network.torn(machine, envelopes)))
-      carry(machine, (link) => link.send('PEER_ROUTE', { envelopes: piece.envelopes }))
-  }
-
-  function returnMail(machine: string, batch: ReturnBatch): void {
-    diary.note(self, () => `returns directly to ${machine} ${returnsAsText(batch)}`)
-    oracle.returned(self, batch)
-    carry(machine, (link) => link.send('PEER_ACK', batch))
-  }
-
-  /** On a link nothing is lost or comes twice; what is not taken at the other end, and what it is sent again, must do no harm all the same. */
-  function carry(machine: string, send: (link: PeerLink) => void): void {
-    const link = carrierOf(machine)
-    const { loss, repeat } = network.weatherOf(machine)
-    if (link === undefined || random.chance(loss)) return
-    send(link)
-    if (random.chance(repeat)) send(link)
-  }
-
-  function demand(machine: string): void {
-    const at = now()
-    if (at - (demandedAt.get(machine) ?? Number.NEGATIVE_INFINITY) < DEMAND_MS || !known.has(machine)) return
-    demandedAt.set(machine, at)
-    run({ type: 'demand', machine })
   }
 
   /** A router takes its time until it has mapped a port. */
-  function tellCandidates(isNew: boolean): void {
-    const candidates = places.candidatesOf(self)
-    const soon = candidates.filter(({ kind }) => kind !== 'mapped')
-    const facts = { hosts: places.hostsOf(self), canPunch: true }
-    run({ type: 'candidates', candidates: soon, ...facts, isNew })
-    if (soon.length === candidates.length) return
+  function reachable(isNew: boolean): void {
+    isMapped = false
+    runner.reachable(isNew)
     const version = places.versionOf(self)
+    if (!places.candidatesOf(self).some(({ kind }) => kind === 'mapped')) return
     after(MAP_MS, () => {
-      if (places.versionOf(self) === version) run({ type: 'candidates', candidates, ...facts, isNew: false })
+      if (places.versionOf(self) !== version) return
+      isMapped = true
+      runner.reachable(false)
     })
   }
 
-  /** Its interfaces are looked at now and then. */
   function lookAround(): void {
     const version = places.versionOf(self)
     if (version === seenNetwork) return
     seenNetwork = version
     diary.note(self, () => 'is in another network')
-    tellCandidates(true)
+    reachable(true)
   }
 
-  tellCandidates(false)
+  reachable(false)
 
   return {
+    ...runner,
     trusted() {
-      const trust = belief()
-      if (trust.roster !== null) known = machinesOf(trust.roster, self)
-      run(
-        ...(trust.roster === null ? [] : [{ type: 'roster' as const, machines: known }]),
-        { type: 'allowed', offBecause: trust.why },
-        ...(trust.isOnline === isOnline ? [] : [{ type: 'online' as const, isOnline: trust.isOnline }]),
-      )
-      isOnline = trust.isOnline
+      runner.trusted()
       oracle.links.trusts(self)
     },
-    signal: hear,
-    outward(effect) {
-      switch (effect.type) {
-        case 'direct':
-          demand(effect.machine)
-          sendMail(effect.machine, mail.out(effect.messages))
-          break
-        case 'directReturn':
-          demand(effect.machine)
-          returnMail(effect.machine, effect.batch)
-          break
-        case 'relay':
-          for (const { machine } of effect.messages) demand(machine)
-          break
-        case 'return':
-          for (const { to } of effect.batch.acks) demand(to)
-      }
-    },
-    restore() {
-      for (const { machine, kind } of manager.views())
-        if (kind !== null) engine().submit({ type: 'peer', machine, isUp: true })
-    },
-    woke: () => run({ type: 'woke' }),
     moved: () => void after(random.below(WATCH_MS), lookAround),
-    linkOf: manager.linkOf,
-    wakeAt: () => manager.wakeAt,
     stop() {
-      run({ type: 'allowed', offBecause: 'direct links are being closed' })
-      isStopped = true
+      runner.stop()
       transport.close()
     },
     died: transport.died,
   }
 }
 
-/** A signal as it travels on a link; what seals it has its own tests. */
-const sealed = (signal: LinkSignal): PeerFrames['PEER_SIGNAL'] => ({
-  sealed: { by: 'A'.repeat(11), to: 'A'.repeat(11), data: Buffer.from(JSON.stringify(signal)).toString('base64url') },
-})
-const unsealed = ({ sealed: { data } }: PeerFrames['PEER_SIGNAL']): LinkSignal =>
-  JSON.parse(Buffer.from(data, 'base64url').toString())
-
-const signalAsText = (signal: LinkSignal): string =>
-  signal.type === 'punch'
-    ? `meet me at ${signal.candidate.host}:${signal.candidate.port}`
-    : `${signal.wants ? 'asks, and ' : ''}is at ${signal.candidates.map(({ kind, host }) => `${kind} ${host}`).join(', ')}`
-
-/** Whom a link may be to: everybody in the roster but this machine. */
-function machinesOf({ machines }: RosterIndex, self: string): Map<string, KnownMachine> {
-  const known = new Map<string, KnownMachine>()
-  for (const { id, publicKey, seals, isOnline } of machines.values())
-    if (id !== self && publicKey !== null) known.set(id, { publicKey, canBeAsked: (seals?.length ?? 0) > 0, isOnline })
+/** Made once for each reason: its stack costs more than the dial. */
+function failure(why: string): RelayError {
+  const known = failures.get(why) ?? new RelayError('UNAVAILABLE', why)
+  failures.set(why, known)
   return known
+}
+const failures = new Map<string, RelayError>()
+
+const sealed = (signal: PeerSignal): Sealed => ({
+  by: 'A'.repeat(11),
+  to: 'A'.repeat(11),
+  data: Buffer.from(JSON.stringify(signal)).toString('base64url'),
+})
+const opened = ({ data }: Sealed): PeerSignal => JSON.parse(Buffer.from(data, 'base64url').toString())
+
+function signalAsText(signal: PeerSignal): string {
+  if (signal.type === 'punch') return `meet me at ${signal.candidate.host}:${signal.candidate.port}`
+  if (signal.type !== 'candidates') return signal.type
+  const where = signal.candidates.map(({ kind, host }) => `${kind} ${host}`).join(', ')
+  return `${signal.wants ? 'asks, and ' : ''}is at ${where}`
 }

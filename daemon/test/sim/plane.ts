@@ -7,9 +7,9 @@ import {
   type RelayResult,
   ReturnBatch,
   type Returned,
+  type SignalOut,
   type WireError,
 } from '@agent-relay/protocol'
-import type { LinkSignal } from '../../src/peers/manager/words.ts'
 import { WALL_MS } from './machine-clock.ts'
 import { createMailbox, mailKey } from './mailbox.ts'
 import type { Network } from './network.ts'
@@ -23,8 +23,8 @@ import type { Timeline } from './timeline.ts'
 const PAGE = 6
 /** Changes come in bursts: one delta for all of them. */
 const DEBOUNCE_MS = 50
-/** How often it says that nothing is newer; in truth every 15 s, but what depends on it counts in hours. */
-const FRESH_MS = 3_600_000
+/** How often it says that nothing is newer; in truth every 15 s, but what hangs on it can wait. */
+const FRESH_MS = 600_000
 /** Whoever carries signals may play one again, so much later at most. */
 const REPLAY_MS = 60_000
 
@@ -284,15 +284,10 @@ export function createPlane({ timeline, random, network, machines }: Options) {
       announce()
     },
     /** Carries it to whoever is there; the answer says whether somebody was. */
-    signal(
-      session: Session,
-      { to, signal }: { to: string; signal: LinkSignal },
-      answer: (isThere: boolean) => void,
-    ): void {
-      if (!registry.hasMachine(session.machine)) return
+    signal(session: Session, { to, ...rest }: SignalOut, answer: (isThere: boolean) => void): void {
       const carry = (): void => {
         const other = sessions.get(to)
-        if (other?.isOpenThere) down(other, true, () => other.end.signal(session.machine, signal))
+        if (other?.isOpenThere) down(other, true, () => other.end.signal({ from: session.machine, ...rest }))
       }
       if (sessions.get(to)?.isOpenThere !== true) {
         down(session, false, () => answer(false))

@@ -7,15 +7,17 @@ import type { Log } from '../../src/log.ts'
 import type { Service } from '../../src/service/context.ts'
 import { createMail } from '../../src/service/mail.ts'
 import { createService } from '../../src/service/service.ts'
+import type { Self, Trust } from '../../src/service/trust.ts'
 import { type Carrier, createUplink, type Uplink } from '../../src/service/uplink.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type Diary, envelopesAsText, opsAsText, returnsAsText } from './diary.ts'
 import type { Ground } from './ground.ts'
+import { identityOf } from './identities.ts'
 import { createLine, type Line } from './line.ts'
 import type { MachineClock } from './machine-clock.ts'
 import type { Network } from './network.ts'
 import type { Oracle } from './oracle.ts'
-import { type Belief, createPeering, type Peering } from './peering.ts'
+import { createPeering, type Peering } from './peering.ts'
 import type { Places } from './places.ts'
 import type { Plane } from './plane.ts'
 import type { Random } from './random.ts'
@@ -155,7 +157,7 @@ export function boot(host: Host): Process {
         submit({ type: 'fresh', at })
         if (wasHard) afterCommit(() => run(trusted))
       },
-      signal: (from, signal) => run(() => peering.signal(from, signal)),
+      signal: (signal) => run(() => peering.signal(signal)),
       refused() {
         diary.note(id, () => 'is turned away')
         refusal = 'the control plane refuses this machine'
@@ -206,7 +208,7 @@ export function boot(host: Host): Process {
       return line.carrier.claim(agent)
     },
     relay(envelopes) {
-      oracle.relayed()
+      oracle.relayed(id)
       diary.note(id, () => `sends ${envelopesAsText(envelopes)}`)
       return line.carrier.relay(envelopes)
     },
@@ -237,13 +239,25 @@ export function boot(host: Host): Process {
     }
   }
 
+  const log: Log = {
+    ...silent,
+    info: (text, fields) => diary.note(id, () => `${text}${fields?.reason === undefined ? '' : `: ${fields.reason}`}`),
+    error(_, fields) {
+      if (!(fields?.error instanceof Died)) oracle.defect(fields?.error)
+    },
+  }
+  const self: Self = {
+    ...{ org: ORG.id, machine: id, bootId: host.entropy.id(clock.now()), identityKey: identityOf(id).pem },
+    identity: { publicKey: identityOf(id).publicKey, sign: identityOf(id).sign },
+  }
+
   /** As service/trust.ts sees it. */
-  function belief(): Belief {
+  function trust(): Trust {
     const { state, now } = service.engine
+    if (refusal !== null && !host.isDefiant()) return { self, roster: null, isOnline: false, why: refusal }
     const roster = uplink.known() ?? state().roster
     const why = roster === null ? 'no roster' : isRosterHard(state(), now()) ? 'the roster is too old' : null
-    if (refusal !== null && !host.isDefiant()) return { roster: null, isOnline: false, why: refusal }
-    return { roster: why === null ? roster : null, isOnline: uplink.isUp(), why }
+    return { self, roster: why === null ? roster : null, isOnline: uplink.isUp(), why }
   }
 
   function trusted(): void {
@@ -277,16 +291,12 @@ export function boot(host: Host): Process {
     ...elsewhere,
   })
   const peering = createPeering({
-    ...{ machine: id, engine, mail, belief, run, outside, random, diary },
+    ...{ machine: id, log, engine, store, mail, trust, run, outside, random, diary },
     ...{ ground: host.ground, places: host.places, network, oracle },
-    bootId: host.entropy.id(clock.now()),
     newId: host.entropy.id,
     signal: line.signal,
     behind: line.behind,
-    returned: (from, batch) => heard.returned({ from, batch }),
-    // Its own short connection, behind the same router.
-    reflect: (answer) =>
-      void clock.after(random.between(5, 100), () => answer(plane.isRunning() && !network.isCut(id))),
+    canAsk: () => plane.isRunning() && !network.isCut(id),
     isAlive: () => isAlive,
     isAwake: host.clock.isAwake,
     after: clock.after,

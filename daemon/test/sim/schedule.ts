@@ -84,7 +84,7 @@ export function scheduleOf(seed: number): Schedule {
     agents,
     hasMoves: random.chance(0.1),
     hasWipes: random.chance(0.15),
-    hasRevokes: random.chance(0.1),
+    hasRevokes: random.chance(0.15),
   }
   const length = random.between(10, 36)
   const actions: Action[] = []
@@ -161,7 +161,7 @@ function draw(draft: Draft): Deed {
     [1, () => ({ do: 'deaf', agent, forMs: forMs(random) })],
     [hasMoves ? 2 : 0, () => ({ do: 'move', agent, machine })],
     [hasWipes ? 1 : 0, () => ({ do: 'wipe', machine, downMs: forMs(random) })],
-    [hasRevokes ? 2 : 0, () => ({ do: 'revoke', machine, isDefiant: random.chance(0.5) })],
+    [hasRevokes ? 3 : 0, () => ({ do: 'revoke', machine, isDefiant: random.chance(0.5) })],
   ])
   return make()
 }

@@ -1,6 +1,5 @@
 /** One connection of a machine to the control plane, with what each end knows of it. */
-import type { Envelope, Returned, Roster, RosterDelta, Welcome } from '@agent-relay/protocol'
-import type { LinkSignal } from '../../src/peers/manager/words.ts'
+import type { Envelope, Returned, Roster, RosterDelta, SignalIn, Welcome } from '@agent-relay/protocol'
 
 export type Session = {
   machine: string
@@ -29,7 +28,7 @@ export type MachineEnd = {
   roster(roster: Roster): void
   /** The roster that came last was the newest at `at`, the control plane's clock. */
   fresh(at: number): void
-  signal(from: string, signal: LinkSignal): void
+  signal(signal: SignalIn): void
   deliver(envelopes: Envelope[]): void
   returned(returned: Returned): void
   /** This machine is not one of the organization's any more. */

@@ -4,6 +4,7 @@ import { createHandshakes, type Proved } from '../../src/peers/handshake.ts'
 import { readPeerFrame } from '../../src/peers/peer-frame.ts'
 import type { Dial, PeerLink, PeerSide } from '../../src/peers/transport.ts'
 import { answerOver, dialOver, type Speech } from '../../src/peers/wire-handshake.ts'
+import type { Diary } from './diary.ts'
 import type { Ground, Station, Tls } from './ground.ts'
 import type { Identity } from './identities.ts'
 import type { LinkOracle } from './link-oracle.ts'
@@ -11,8 +12,8 @@ import type { End } from './pipes.ts'
 import type { Random } from './random.ts'
 
 export type SimTransport = {
-  /** One of the two is called later, unless it is given up before. */
-  dial(dial: Omit<Dial, 'signal'>, then: { linked(link: PeerLink): void; failed(why: string): void }): () => void
+  /** One of the two is called later; neither when it is given up before. */
+  dial(dial: Dial, then: { linked(link: PeerLink): void; failed(why: string): void }): void
   /** The program ended, or the power with it. */
   died(isSilent: boolean): void
   /** Says goodbye on every link. */
@@ -28,6 +29,7 @@ type Options = {
   ground: Ground
   random: Random
   oracle: LinkOracle
+  diary: Diary
   isAlive: () => boolean
   isAwake: () => boolean
   after: (ms: number, act: () => void) => () => void
@@ -38,7 +40,7 @@ type Options = {
 }
 
 export function createSimTransport(options: Options): SimTransport {
-  const { side, identity, ground, random, oracle, isAlive, after, run, slowMs } = options
+  const { side, identity, ground, random, oracle, diary, isAlive, after, run, slowMs } = options
   const handshakes = createHandshakes({
     ...side,
     publicKey: identity.publicKey,
@@ -110,7 +112,7 @@ export function createSimTransport(options: Options): SimTransport {
     }
   }
 
-  function ask(end: End, tls: Tls, { machine, candidate }: Omit<Dial, 'signal'>, then: Then): void {
+  function ask(end: End, tls: Tls, { machine, candidate }: Dial, then: Then): void {
     if (tls.peerKey !== side.publicKeyOf(machine)) {
       end.close()
       then.failed('another machine answered')
@@ -156,6 +158,7 @@ export function createSimTransport(options: Options): SimTransport {
       isClosed = true
       links.delete(link)
       oracle.closed(end)
+      diary.note(side.machine, () => `link ${link.id} to ${link.machine} is closed: ${why}`)
       after(0, () => side.closed(link, why))
     }
     const link: PeerLink = {
@@ -178,6 +181,7 @@ export function createSimTransport(options: Options): SimTransport {
     }
     links.add(link)
     oracle.opened(end, link)
+    diary.note(side.machine, () => `has link ${link.id} to ${link.machine}, ${link.kind}, as ${role}`)
     end.listen({
       frame(event, frame) {
         if (isClosed) return
@@ -201,10 +205,10 @@ export function createSimTransport(options: Options): SimTransport {
 
   return {
     dial(dial, then) {
-      const { candidate, role = 'dialer', timeoutMs, machine } = dial
+      const { candidate, role = 'dialer', timeoutMs, machine, signal } = dial
       if (side.publicKeyOf(machine) === undefined) {
         after(0, () => then.failed(`machine ${machine} is not in the roster that is believed now`))
-        return () => undefined
+        return
       }
       let isOver = false
       let ring: (() => void) | undefined
@@ -237,13 +241,14 @@ export function createSimTransport(options: Options): SimTransport {
           run(() => end.failed('nobody listens there'))
         },
       })
-      return () => {
+      const giveUp = (): void => {
         if (isOver) return
         isOver = true
         ring?.()
         cancelTimer()
         connected?.close()
       }
+      signal.addEventListener('abort', giveUp, { once: true })
     },
     died: (isSilent) => ground.died(station, isSilent),
     close() {

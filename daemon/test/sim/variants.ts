@@ -87,8 +87,8 @@ export const VARIANTS: readonly Variant[] = [
     replacements: [
       {
         file: 'core/inbox.ts',
-        find: '    hold(state, stream, envelope, turn)\n    return\n',
-        replace: '',
+        find: '    hold(state, stream, envelope, turn)\n    return\n  }\n',
+        replace: '  }\n',
       },
     ],
   },

@@ -53,7 +53,7 @@ export function play(schedule: Schedule, write?: (line: string) => void): Outcom
   try {
     for (const action of schedule.actions) timeline.at(action.at, () => act(world, action))
     timeline.runUntil(schedule.actions.at(-1)?.at ?? 0)
-    settle(world)
+    settle(world, schedule.seed % 2 === 1)
   } catch (error) {
     const isExpected = error instanceof Violation
     failure = {
@@ -225,15 +225,18 @@ function hole(
 }
 
 /** Heals everything and waits until nothing moves any more; then everybody writes once more to whom they wrote. */
-function settle(world: World): void {
+function settle(world: World, isPatient: boolean): void {
   const { timeline, oracle, agents, diary } = world
   diary.note('world', () => 'heals, and whoever talks to each other finds to each other')
   heal(world)
-  timeline.runUntil(timeline.now() + ENDED_MS)
-  // A heartbeat would in truth have found those that are over at one end.
-  reconnect(world, ({ isOpenThere }) => !isOpenThere)
-  timeline.runUntil(timeline.now() + DIALED_MS)
-  meet(world)
+  // In the other half connections are made anew at once, so that they come up while everything else begins to move again.
+  if (isPatient) {
+    timeline.runUntil(timeline.now() + ENDED_MS)
+    // A heartbeat would in truth have found those that are over at one end.
+    reconnect(world, ({ isOpenThere }) => !isOpenThere)
+    timeline.runUntil(timeline.now() + DIALED_MS)
+    meet(world)
+  }
   diary.note('world', () => 'everything comes to rest')
   // Every connection is a new one: one that frames were lost on would in truth have ended, too.
   reconnect(world, () => true)
@@ -296,9 +299,10 @@ function restless({ plane, oracle, machines, agents }: World): string | undefine
     if (state.outCount > 0) return `${state.outCount} messages wait in the outbox of ${machine.id}`
     if (state.owedCount > 0) return `${state.owedCount} receipts are owed by ${machine.id}`
     for (const agent of state.agents.values()) {
-      if (agents.some(({ key, home }) => key === agent.key && !isLeft(home()))) continue
-      // Whoever runs elsewhere by now takes nothing here any more: until it expires, that waits.
-      const until = agent.claim === 'refused' ? engine.now() + SILENCE_MS : Number.POSITIVE_INFINITY
+      // Whoever runs elsewhere by now, or not any more, takes nothing here: until it expires, that waits.
+      const isStranded = agents.some(({ key, home }) => key === agent.key && !isLeft(home()))
+      const isGone = isStranded || agent.claim === 'refused'
+      const until = isGone ? engine.now() + SILENCE_MS : Number.POSITIVE_INFINITY
       const waiting = [...agent.waiting.values()].filter((entry) => entry.expiresAt < until)
       if (waiting.length > 0) return `${waiting.length} messages wait for ${agent.name} on ${machine.id}`
     }
