@@ -617,7 +617,7 @@ describe('machines behind routers', () => {
     network.demand(server.name, home.name)
     network.run(2_000)
     expect(home.view(server.name)).toMatchObject({ state: 'probing', why: 'trying to meet it through both routers' })
-    const open: Candidate = { kind: 'public', host: 'server', port: 4000 }
+    const open: Candidate = { kind: 'public', host: server.name, port: 4001 }
     const hosts = [server.name]
     server.tell({ type: 'candidates', candidates: [...server.candidates, open], hosts, canPunch: true, isNew: false })
     network.run(500)
