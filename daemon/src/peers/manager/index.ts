@@ -9,7 +9,7 @@ import { ACTIVE_MS, ANSWER_MS, ASKED_MS, HEEDS, LATE_MS, SIGNAL_IDS } from './li
 import { isForgettable, look, viewOf } from './look.ts'
 import { doubt, forgive, heard, ping, pong } from './pings.ts'
 import { joinPunch, punchFailed, tryPunch } from './punch.ts'
-import { abortDials, dialOver, enqueue, probeAnew, startRound } from './rounds.ts'
+import { abortDials, dialOver, dropRound, enqueue, probeAnew, startRound } from './rounds.ts'
 import { answer, say, takeCandidates } from './signals.ts'
 import { type Entropy, emptyState, isActive, newPeer, type Peer, type State, tierOf } from './state.ts'
 import { addressOf, type KnownMachine, type LinkEffect, type LinkEvent, type LinkSignal } from './words.ts'
@@ -158,7 +158,7 @@ function takeRoster(state: State, machines: ReadonlyMap<string, KnownMachine>, n
 function give(state: State, peer: Peer, why: string): void {
   abortDials(state, peer)
   closeAll(state, peer, why)
-  peer.round = null
+  dropRound(state, peer)
   peer.punch = null
 }
 

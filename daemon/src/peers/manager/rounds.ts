@@ -27,7 +27,7 @@ export function wantsRound(state: State, peer: Peer, now: number): boolean {
     wakeBy(peer, at)
     return false
   }
-  const isBusy = [...state.peers.values()].filter(({ round }) => round !== null).length >= ROUNDS
+  const isBusy = state.rounds.size >= ROUNDS
   if (isBusy) wakeBy(peer, now + QUEUE_LOOK_MS)
   return !isBusy
 }
@@ -44,6 +44,7 @@ export function startRound(state: State, peer: Peer, now: number, isWide = false
     failures: [],
     isWide,
   }
+  state.rounds.add(peer)
   if (canAsk) say(state, peer, true, now)
   if (peer.current === null) learn(state, now)
   if (now - peer.candidatesAt < CANDIDATES_FRESH_MS) enqueue(state, peer, peer.round)
@@ -135,11 +136,17 @@ export function isOver(peer: Peer, round: Round, now: number): boolean {
   return false
 }
 
+/** Nothing is dialed by it any more; its place is another's. */
+export function dropRound(state: State, peer: Peer): void {
+  peer.round = null
+  state.rounds.delete(peer)
+}
+
 /** Ends it and says when the next one may be. */
 export function endRound(state: State, peer: Peer, now: number): void {
   const { round } = peer
   if (round === null) return
-  peer.round = null
+  dropRound(state, peer)
   if (peer.current === null) peer.relayWhy = whyNot(round, state)
   peer.probeMs = peer.probeMs === 0 ? PROBE_FIRST_MS : Math.min(PROBE_MAX_MS, 2 * peer.probeMs)
   // A little later each, so that a crowd that lost the same thing does not look for it in step.

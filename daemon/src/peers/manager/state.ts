@@ -102,6 +102,8 @@ export type State = {
   /** By link, and by dial under way. */
   links: Map<string, Peer>
   dials: Map<number, Peer>
+  /** Those with a round. */
+  rounds: Set<Peer>
   lastDial: number
   /** How this machine can be reached, without what is punched. */
   candidates: readonly Candidate[]
@@ -130,6 +132,7 @@ export function emptyState(facts: Pick<State, 'self' | 'publicKey' | 'bootId' | 
     peers: new Map(),
     links: new Map(),
     dials: new Map(),
+    rounds: new Set(),
     lastDial: 0,
     candidates: [],
     hosts: new Set(),
