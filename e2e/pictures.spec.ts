@@ -138,7 +138,9 @@ test('machines that ask to be linked, and an organization at work', async ({ con
     expect(at.getByRole('region', { name: 'Message' }).getByText('Accepted').first()).toBeVisible(),
   )
   await page.goto('/o/acme/inbox')
-  await picture('inbox', (at) => expect(at.getByText('Shall I deploy to staging?')).toBeVisible())
+  await picture('inbox', (at) =>
+    expect(at.getByRole('list', { name: /^Conversations/ }).getByText('Shall I deploy to staging?')).toBeVisible(),
+  )
   await page.goto('/o/acme/inbox?with=agent:api')
   await write('API', 'Yes. Tell #token-api when it is out.')
   await picture('conversation', (at) => expect(at.getByRole('article').last()).toContainText('injected'))
