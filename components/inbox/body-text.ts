@@ -3,10 +3,12 @@
 export type BodyPart = { kind: 'text' | 'link' | 'odd'; text: string }
 
 /** Shows nothing, or changes how others show: controls but line feed and tab, direction, zero width, fillers, tags. */
-const unseen = String.raw`[[\p{Cc}\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]--[\n\t]]`
+const unseen = String.raw`[[\p{Cc}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]--[\n\t]]`
 /** What may stand before a joiner: an emoji, a mark, a letter of a script that needs it. */
 const joined = String.raw`[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f\p{M}[\p{L}--[\p{sc=Latin}\p{sc=Cyrillic}\p{sc=Greek}]]]`
-const odd = new RegExp(String.raw`(?:${unseen}|(?<!${joined})[\u200c\u200d])+`, 'gv')
+/** Variation selectors with nothing to vary: in a row they spell out what only a program reads. */
+const selectors = String.raw`(?<![^\s\ufe00-\ufe0f])[\ufe00-\ufe0f]`
+const odd = new RegExp(String.raw`(?:${unseen}|(?<!${joined})[\u200c\u200d]|${selectors})+`, 'gv')
 
 /** A web address, shown as the whole of itself: nothing that hides where it goes. */
 const link = /https?:\/\/[^\s<>"'`\\^{|}]+/giu
@@ -56,13 +58,15 @@ function withLinks(text: string): BodyPart[] {
   return parts
 }
 
-/** Without the sentence's own punctuation at its end, and without a bracket that was opened before it. */
+const closing: Record<string, string> = { ')': '(', ']': '[' }
+
+/** Without the sentence's own punctuation at its end, and without brackets that were opened before it. One look at each character. */
 function trimmed(address: string): string {
-  const bare = address.replace(/[.,;:!?…]+$/u, '')
-  const last = bare.at(-1)
-  if (last === ')' && !bare.includes('(')) return trimmed(bare.slice(0, -1))
-  if (last === ']' && !bare.includes('[')) return trimmed(bare.slice(0, -1))
-  return bare
+  const unopened = [...')]'].filter((bracket) => !address.includes(closing[bracket] as string))
+  const dropped = new Set(['.', ',', ';', ':', '!', '?', '…', ...unopened])
+  let end = address.length
+  while (dropped.has(address[end - 1] as string)) end--
+  return address.slice(0, end)
 }
 
 /** ASCII only and without a user's name: `https://bank.example@evil.example` and look-alike letters stay text. */

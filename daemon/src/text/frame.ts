@@ -29,8 +29,25 @@ const aPerson = 'a person in your organization, by the dashboard, not typed by y
 /** No agent's name begins so. */
 const isFromPerson = (message: Message): boolean => message.from.startsWith('@')
 
-// Without a word boundary at the end: a reader that is less exact than we are may take `<relay-message2` for the real one.
-const dangerousTag = /<(?=\s*\/?\s*(?:relay-message|system-reminder|system\b|cross-session-message|hook_context))/gi
+/**
+ * What clients and models take for the beginning or end of words that are not a peer's. Without a word boundary after most: a
+ * reader that is less exact than we are may take `<relay-message2` for the real one.
+ */
+const tags = [
+  'relay-message|cross-session-message|teammate-message|task-notification|channel\\s+source',
+  'system[-_]reminder|system\\b|hook_context|untrusted_context|environment_context|session_context|user_instructions',
+  'user-prompt-submit-hook|session-start-hook|command-(?:name|message|args)|local-command-|bash-(?:input|stdout|stderr)',
+  'antml:|function_(?:calls?|results?)|tool_(?:calls?|use|results?|response|output)|invoke\\b|instructions\\s*>|permissions\\b',
+  // As whole tags only: code has components of these names.
+  '(?:user|human|assistant|developer)\\s*>',
+  // Marks of turns in chat templates.
+  '\\|(?:im_|system|user|assistant|start|end|begin|eo[mt]|channel|message)|sys>>',
+]
+// Also as look-alikes of `<`. White space is in one place or the other, never in both: that would cost quadratic time.
+const dangerousTag = new RegExp(`[<\\uff1c\\ufe64](?=\\s*(?:/\\s*)?(?:${tags.join('|')}))`, 'gi')
+
+/** Longer than any name or address may be; thread ids of others are no place for a novel. */
+const MAX_ATTRIBUTE = 200
 
 /** The framed message as text that ends in a line feed. */
 export function frameMessage(message: Message, options: FrameOptions): string {
@@ -67,7 +84,7 @@ function neutralise(text: string): string {
 }
 
 const escapeAttribute = (value: string): string =>
-  neutralise(value)
+  neutralise(value.length > MAX_ATTRIBUTE ? `${value.slice(0, MAX_ATTRIBUTE)}…` : value)
     .replace(/\s+/g, ' ')
     .replaceAll('&', '&amp;')
     .replaceAll('"', '&quot;')
@@ -78,7 +95,11 @@ function cutBody(message: Message, maxBytes: number): string {
   const body = visibleText(message.body)
   const sizeBytes = utf8Length(body)
   if (sizeBytes <= maxBytes) return body
-  const kept = new TextDecoder().decode(new TextEncoder().encode(body).subarray(0, maxBytes)).replace(/\ufffd+$/, '')
+  const bytes = new TextEncoder().encode(body)
+  let end = maxBytes
+  // Between characters: what follows must not be the inside of one.
+  while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end--
+  const kept = new TextDecoder().decode(bytes.subarray(0, end))
   return `${kept}\n[cut: ${sizeBytes - utf8Length(kept)} of ${sizeBytes} bytes left out; the whole is in: agent-relay read ${message.id}]`
 }
 
