@@ -28,7 +28,7 @@ export function plainLine(raw: string): string {
 // Format characters (bidirectional marks, zero-width, tags, BOM), letters that print nothing, and variation selectors with nothing
 // to vary: in a row they spell out bytes that only a model reads.
 const invisible =
-  /[\p{Cf}\u115f\u1160\u17b4\u17b5\u2028\u2029\u3164\uffa0]|\u034f|[\u180b-\u180f]|[\u{e0100}-\u{e01ef}]|(?<![^\s\ufe00-\ufe0f])[\ufe00-\ufe0f]/gu
+  /[\p{Cf}\u115f\u1160\u17b4\u17b5\u2028\u2029\u3164\uffa0]|\u034f|[\u180b-\u180f]|[\u{e0100}-\u{e01ef}]|(?<=^|\s|\p{VS})\p{VS}/gu
 
 /** Somebody else's text with nothing in it that moves a cursor, reorders or hides: fit for a terminal. */
 export const visibleText = (text: string): string => stripControls(text.replace(/\r\n?/g, '\n')).replace(invisible, '')
