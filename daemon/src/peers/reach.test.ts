@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os'
 import type { Candidate, ReachAnswer } from '@agent-relay/protocol'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { Interfaces } from './candidates.ts'
 import type { PortMapper } from './port-mapper.ts'
 import { createReach } from './reach.ts'
@@ -99,6 +99,41 @@ test('a control plane that is away leaves what is public untold, and nothing thr
   await reach.check()
   expect(reach.candidates().map(({ kind }) => kind)).toEqual(['lan'])
   reach.stop()
+})
+
+afterEach(() => void vi.useRealTimers())
+
+test('what was not reached is asked about again after 5 s, then ever more rarely, and what was after 10 min', async () => {
+  vi.useFakeTimers()
+  const open: number[] = []
+  const { reach, asked, told } = machine('203.0.113.9', open, { interfaces: { eth0: [at('203.0.113.9')] } })
+  await reach.check()
+  const gaps: number[] = []
+  for (let seconds = 1; gaps.length < 9; seconds++) {
+    await vi.advanceTimersByTimeAsync(1_000)
+    if (asked.length === gaps.length + 1) continue
+    gaps.push(seconds)
+    seconds = 0
+  }
+  expect(gaps).toEqual([5, 10, 20, 40, 80, 160, 320, 600, 600])
+  expect(told.join('')).toBe('')
+  open.push(4100)
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(told.at(-1)).toBe('public 203.0.113.9:4100')
+  const before = asked.length
+  await vi.advanceTimersByTimeAsync(599_000)
+  expect(asked.length).toBe(before)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(asked.length).toBe(before + 1)
+  // It is in another network: there it begins anew.
+  open.length = 0
+  reach.moved()
+  await reach.check()
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(asked.length).toBe(before + 3)
+  reach.stop()
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  expect(asked.length).toBe(before + 3)
 })
 
 test('in another network nothing of what was found out counts', async () => {

@@ -124,7 +124,7 @@ export async function withLab(options: Options, play: (lab: Lab) => Promise<void
             if (Date.now() > until)
               throw new Error(
                 [`not so within ${ms} ms between ${one} and ${other}: ${JSON.stringify(said)}`]
-                  .concat([one, other].map((name) => `${name}:\n${self.cli(name, 'netcheck')}`))
+                  .concat([one, other].map((name) => `${name}:\n${netcheckOf(name)}`))
                   .join('\n'),
               )
             await delay(LOOK_MS)
@@ -141,6 +141,13 @@ export async function withLab(options: Options, play: (lab: Lab) => Promise<void
           })
         },
         verdict: () => verdict(self),
+      }
+      const netcheckOf = (name: string): string => {
+        try {
+          return self.cli(name, 'netcheck')
+        } catch (error) {
+          return String(error)
+        }
       }
       return self
     }

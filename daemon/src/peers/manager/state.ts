@@ -102,7 +102,7 @@ export type State = {
   /** By link, and by dial under way. */
   links: Map<string, Peer>
   dials: Map<number, Peer>
-  /** Those with a round. */
+  /** Those with a round: to count them among all at every look would cost as much as there are machines. */
   rounds: Set<Peer>
   lastDial: number
   /** How this machine can be reached, without what is punched. */
